@@ -1,0 +1,254 @@
+//go:build !tamago
+
+package gic
+
+import (
+	"fmt"
+	"testing"
+)
+
+const (
+	kick  = 8
+	wake  = 0
+	timer = 27
+	enet1 = 150
+	enet2 = 152
+)
+
+// newGIC returns an initialised controller with two oob and two in-band sources.
+func newGIC(t *testing.T) (*model, *GIC) {
+	t.Helper()
+	m, hw := newModel(t)
+	for id := range m.enabled { // as a boot loader may leave it
+		m.enabled[id], m.pending[id], m.priority[id] = true, true, 0xf8
+	}
+	hw.Init()
+	for id, g := range map[uint32]Group{kick: Oob, enet1: Oob, wake: Inband, enet2: Inband} {
+		hw.Assign(id, g)
+		hw.Enable(id)
+	}
+	m.edge[kick], m.edge[wake] = true, true
+	hw.Forward(true)
+	return m, hw
+}
+
+func TestInit(t *testing.T) {
+	m, hw := newModel(t)
+	for id := range m.enabled {
+		m.enabled[id], m.pending[id] = true, true
+	}
+	hw.Init()
+	if hw.Lines() != lines {
+		t.Errorf("Lines() = %d, want %d", hw.Lines(), lines)
+	}
+	for id := range m.enabled {
+		if m.enabled[id] || m.pending[id] || !m.group1[id] || m.priority[id] != PriorityInband {
+			t.Fatalf("interrupt %d: enabled %v, pending %v, group 1 %v, priority %#x; want false, false, true, 0x60",
+				id, m.enabled[id], m.pending[id], m.group1[id], m.priority[id])
+		}
+		if id >= 32 && m.target[id] != 1 {
+			t.Fatalf("interrupt %d: target %#x, want 1", id, m.target[id])
+		}
+	}
+	if m.pmr != 0xf0 || m.bpr != 0 {
+		t.Errorf("PMR, BPR = %#x, %#x, want 0xf0, 0", m.pmr, m.bpr)
+	}
+	if want := uint32(CTLR_ENABLEGRP0 | CTLR_ENABLEGRP1 | CTLR_ACKCTL | CTLR_FIQEN); m.cpuCtlr != want {
+		t.Errorf("GICC_CTLR = %#x, want %#x", m.cpuCtlr, want)
+	}
+	if m.ctlr != CTLR_ENABLEGRP1 {
+		t.Errorf("GICD_CTLR = %#x, want in-band's group alone", m.ctlr)
+	}
+}
+
+func TestAssign(t *testing.T) {
+	m, hw := newGIC(t)
+	for _, id := range []uint32{0, 15, 27, 31, 32, 63, 64, 118, 150, 159} {
+		for _, g := range []Group{Oob, Inband, Oob} {
+			before := *m
+			hw.Assign(id, g)
+			want := uint8(PriorityInband)
+			if g == Oob {
+				want = PriorityOob
+			}
+			if hw.Group(id) != g || m.group1[id] != (g == Inband) || m.priority[id] != want {
+				t.Errorf("Assign(%d, %d): group %d, priority %#x", id, g, hw.Group(id), m.priority[id])
+			}
+			for other := range m.group1 {
+				if uint32(other) != id && (m.group1[other] != before.group1[other] || m.priority[other] != before.priority[other]) {
+					t.Errorf("Assign(%d, %d) changed interrupt %d", id, g, other)
+				}
+			}
+		}
+	}
+}
+
+func TestEnablePending(t *testing.T) {
+	m, hw := newGIC(t)
+	for _, id := range []uint32{27, 32, 63, 150, 159} {
+		hw.Enable(id)
+		if !m.enabled[id] {
+			t.Errorf("Enable(%d) did not", id)
+		}
+		hw.SetPending(id)
+		if !m.pending[id] || !hw.Pending(id) {
+			t.Errorf("SetPending(%d) did not", id)
+		}
+		hw.ClearPending(id)
+		if m.pending[id] || hw.Pending(id) {
+			t.Errorf("ClearPending(%d) did not", id)
+		}
+		hw.Disable(id)
+		if m.enabled[id] {
+			t.Errorf("Disable(%d) did not", id)
+		}
+	}
+}
+
+func TestSignals(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		raise    func(*model, *GIC)
+		fiq, irq bool
+		id       uint32
+	}{
+		{"nothing", func(*model, *GIC) {}, false, false, Spurious},
+		{"kick", func(_ *model, hw *GIC) { hw.RaiseOob(kick) }, true, false, kick},
+		{"wake", func(_ *model, hw *GIC) { hw.RaiseInband(wake) }, false, true, wake},
+		{"kick of an in-band SGI", func(_ *model, hw *GIC) { hw.RaiseOob(wake) }, false, false, Spurious},
+		{"wake of an oob SGI", func(_ *model, hw *GIC) { hw.RaiseInband(kick) }, false, false, Spurious},
+		{"oob device", func(m *model, _ *GIC) { m.level[enet1] = true }, true, false, enet1},
+		{"in-band device", func(m *model, _ *GIC) { m.level[enet2] = true }, false, true, enet2},
+		{"both devices", func(m *model, _ *GIC) { m.level[enet1], m.level[enet2] = true, true }, true, false, enet1},
+		{"oob stopped", func(m *model, hw *GIC) { hw.Forward(false); m.level[enet1] = true }, false, false, Spurious},
+		{"in-band masked", func(m *model, hw *GIC) { hw.MaskInband(true); m.level[enet2] = true }, false, false, Spurious},
+		{"in-band unmasked", func(m *model, hw *GIC) { hw.MaskInband(true); hw.MaskInband(false); m.level[enet2] = true }, false, true, enet2},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, hw := newGIC(t)
+			c.raise(m, hw)
+			if m.fiq() != c.fiq || m.irq() != c.irq {
+				t.Errorf("FIQ %v, IRQ %v, want %v, %v", m.fiq(), m.irq(), c.fiq, c.irq)
+			}
+			if id := Acknowledge(cpuBase); id != c.id {
+				t.Errorf("Acknowledge = %d, want %d", id, c.id)
+			}
+			checkInactive(t, m)
+		})
+	}
+}
+
+// An in-band interrupt that is not ended must not hold back an oob one.
+func TestPreemption(t *testing.T) {
+	m, _ := newGIC(t)
+	m.level[enet2] = true
+	if id := (cpuInterface{m}).ReadReg(GICC_IAR); id != enet2 {
+		t.Fatalf("IAR = %d, want %d", id, enet2)
+	}
+	m.level[enet1] = true
+	if !m.fiq() {
+		t.Error("an active in-band interrupt holds back an oob one")
+	}
+}
+
+func TestTake(t *testing.T) {
+	for _, alias := range []bool{false, true} {
+		t.Run(fmt.Sprintf("alias %v", alias), func(t *testing.T) {
+			m, hw := newGIC(t)
+			m.alias, hw.Alias = alias, alias
+			hw.RaiseInband(wake)
+			m.level[enet2] = true
+			var got []uint32
+			for range 4 {
+				id, ok := hw.Take()
+				if !ok {
+					break
+				}
+				m.level[id] = false // its handler served it
+				got = append(got, id)
+			}
+			if len(got) != 2 || got[0] != wake || got[1] != enet2 {
+				t.Errorf("took %v, want [%d %d]", got, wake, enet2)
+			}
+			checkInactive(t, m)
+		})
+	}
+}
+
+// TestTakeRace has an oob interrupt come between the IRQ and the read of GICC_IAR.
+func TestTakeRace(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		raise func(*model, *GIC)
+		id    uint32
+	}{
+		{"SGI", func(_ *model, hw *GIC) { hw.RaiseOob(kick) }, kick},
+		{"level", func(m *model, _ *GIC) { m.level[enet1] = true }, enet1},
+		{"edge", func(m *model, _ *GIC) { m.edge[enet1], m.pending[enet1] = true, true }, enet1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, hw := newGIC(t)
+			m.level[enet2] = true
+			reads := 0
+			m.beforeIAR = func() {
+				if reads++; reads == 1 {
+					c.raise(m, hw)
+					return
+				}
+				// The FIQ is taken as soon as the interrupt is given back.
+				m.beforeIAR = nil
+				if !m.fiq() {
+					t.Error("the oob interrupt was lost")
+				}
+				if id := Acknowledge(cpuBase); id != c.id {
+					t.Errorf("Acknowledge = %d, want %d", id, c.id)
+				}
+				m.level[enet1] = false
+			}
+			if id, ok := hw.Take(); !ok || id != enet2 {
+				t.Errorf("Take = %d, %v, want %d", id, ok, enet2)
+			}
+			if reads != 2 {
+				t.Errorf("GICC_IAR was read %d times before the FIQ, want 2", reads)
+			}
+			if m.fiq() {
+				t.Error("a second FIQ for one interrupt")
+			}
+			checkInactive(t, m)
+		})
+	}
+}
+
+// TestTakeAlias: where GICC_AIAR exists, in-band never gets an oob interrupt.
+func TestTakeAlias(t *testing.T) {
+	m, hw := newGIC(t)
+	m.alias, hw.Alias = true, true
+	m.level[enet1], m.level[enet2] = true, true
+	if id, ok := hw.Take(); !ok || id != enet2 {
+		t.Errorf("Take = %d, %v, want %d", id, ok, enet2)
+	}
+	if !m.fiq() {
+		t.Error("the oob interrupt was lost")
+	}
+	checkInactive(t, m)
+}
+
+func checkInactive(t *testing.T, m *model) {
+	t.Helper()
+	if len(m.running) != 0 {
+		t.Errorf("interrupts %v still active", m.running)
+	}
+}
+
+// TestTakeMasked: with FIQ masked for good, Take ends all the same.
+func TestTakeMasked(t *testing.T) {
+	m, hw := newGIC(t)
+	m.level[enet1], m.level[enet2] = true, true
+	if id, ok := hw.Take(); ok {
+		t.Errorf("Take = %d, want none", id)
+	}
+	if !m.fiq() {
+		t.Error("the oob interrupt was lost")
+	}
+	checkInactive(t, m)
+}
