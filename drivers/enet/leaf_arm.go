@@ -1,0 +1,28 @@
+//go:build tamago && arm
+
+package enet
+
+// barrier is a DMB: descriptor words and frames are read or written in the order of the program.
+//
+//oob:stage any
+//go:noescape
+func barrier()
+
+// startTx writes TDAR of the controller at base unless it is set, behind a DSB: the descriptors stored before are visible
+// to the device first.
+//
+//oob:stage any
+//go:noescape
+func startTx(base uintptr)
+
+// send hands the transmit descriptor d over by storing ctl, behind a DMB, and does startTx.
+//
+//oob:stage any
+//go:noescape
+func send(base uintptr, d *desc, ctl uint32)
+
+// give hands the receive descriptor d over by storing ctl, behind a DMB, and writes RDAR behind a DSB.
+//
+//oob:stage any
+//go:noescape
+func give(base uintptr, d *desc, ctl uint32)

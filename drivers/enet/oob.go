@@ -1,0 +1,245 @@
+package enet
+
+import (
+	"mortise/drivers/mmio"
+	"mortise/stack/frame"
+)
+
+// The functions of the hot path are nosplit: three instructions less each, and the linker proves that they fit the margin
+// behind the stack guard.
+
+// rxErrors are the bits of a completed descriptor's ctl that make its frame a bad one.
+const rxErrors = BD_RX_LG | BD_RX_NO | BD_RX_CR | BD_RX_OV | BD_RX_TR
+
+// Ack clears the receive event. Call it first in an activation: a frame that completes later raises RXF again, one that
+// completed before is found by Receive.
+//
+//oob:stage any
+func (hw *Port) Ack() { mmio.Write(hw.base+EIR, EIR_RXF) }
+
+// Mask turns the receive interrupt off.
+//
+//oob:stage any
+func (hw *Port) Mask() { mmio.Write(hw.base+EIMR, 0) }
+
+// Unmask turns the receive interrupt on; frames that completed since Ack raise it at once.
+//
+//oob:stage any
+func (hw *Port) Unmask() { mmio.Write(hw.base+EIMR, EIR_RXF) }
+
+// Receive returns the next good frame: its slot, which the caller owns now, and its length in bytes without FCS; n = 0 when
+// there is none. The caller must call Refill once before the next Receive.
+//
+//oob:stage any
+//go:nosplit
+func (hw *Port) Receive() (slot, n uint32) {
+	i := hw.rxHead % RingSize
+	d := descAt(hw.rxDesc, i)
+	ctl := d.ctl
+	n = length(ctl) - (frame.Pad + fcsLen)
+	if ctl&(BD_RX_E|BD_L|rxErrors) != hw.rxGood || n-minLen > frame.MaxLen-minLen || d.ext&BD_RX_ME != 0 {
+		return hw.receiveSlow()
+	}
+	slot = hw.rxSlot[i]
+	hw.rxSlot[i] = noSlot
+	barrier() // the frame is read after ctl
+	return slot, n
+}
+
+// receiveSlow is Receive for a ring whose next frame is missing or bad: it recycles bad frames up to the next good one. It
+// looks at RingSize descriptors at most: those are all that completed before Ack, a later one raises RXF again.
+//
+//oob:stage any
+func (hw *Port) receiveSlow() (slot, n uint32) {
+	for range RingSize {
+		i := hw.rxHead % RingSize
+		d := descAt(hw.rxDesc, i)
+		ctl := d.ctl
+		if ctl&BD_RX_E != 0 {
+			return 0, 0
+		}
+		barrier()
+		n = length(ctl) - (frame.Pad + fcsLen)
+		slot = hw.rxSlot[i]
+		if hw.rxIsGood(ctl, d.ext, n) {
+			hw.rxSlot[i] = noSlot
+			return slot, n
+		}
+		hw.Refill(slot)
+		hw.rxRecycled++
+	}
+	return 0, 0
+}
+
+// rxIsGood judges a completed descriptor and counts a bad frame once: at its first buffer if it is split, else by the first
+// reason of the list. TR and OV come first: with them the other bits mean nothing (Table 22-35).
+//
+//oob:stage any
+func (hw *Port) rxIsGood(ctl, ext, n uint32) bool {
+	split := hw.rxGood == 0 // the rest of a frame already counted
+	if ctl&BD_L == 0 {
+		if !split {
+			hw.Counters[RxSplit]++
+		}
+		hw.rxGood = 0
+		return false
+	}
+	hw.rxGood = BD_L
+	switch {
+	case split:
+	case ctl&BD_RX_TR != 0:
+		hw.Counters[RxTruncated]++
+	case ctl&BD_RX_OV != 0:
+		hw.Counters[RxOverrun]++
+	case ctl&BD_RX_LG != 0:
+		hw.Counters[RxLong]++
+	case ctl&BD_RX_NO != 0:
+		hw.Counters[RxNonOctet]++
+	case ctl&BD_RX_CR != 0:
+		hw.Counters[RxCRC]++
+	case ext&BD_RX_ME != 0:
+		hw.Counters[RxMACError]++
+	case int32(n) < minLen:
+		hw.Counters[RxShort]++
+	case n > frame.MaxLen:
+		hw.Counters[RxLong]++
+	default:
+		return true
+	}
+	return false
+}
+
+// Refill gives slot, which the caller owned, to the position just received: the device may fill it from now on. Resume
+// must follow before the activation ends.
+//
+//oob:stage any
+//go:nosplit
+func (hw *Port) Refill(slot uint32) {
+	i := hw.rxHead % RingSize
+	hw.rxHead++
+	hw.rxSlot[i] = slot
+	d := descAt(hw.rxDesc, i)
+	d.addr = hw.rxBus + slot*frame.SlotSize
+	d.ext = BD_RX_INT
+	barrier() // the device sees E last
+	d.ctl = BD_RX_E | wrap(i)
+}
+
+// Resume tells the device that there are empty descriptors: it stops looking when it meets one that is not.
+//
+//oob:stage any
+func (hw *Port) Resume() { mmio.WriteAfter(hw.base+RDAR, RDAR_RDAR) }
+
+// Transmit queues the frame of n bytes at Memory.Frame(slot) and reports whether it did: then the driver owns slot until
+// Reclaim returns it. Else the ring is full or n impossible, which is counted, and the caller keeps slot. The MAC pads
+// short frames and appends the FCS. Nothing is sent before Start.
+//
+//oob:stage any
+//go:nosplit
+func (hw *Port) Transmit(slot, n uint32) bool {
+	tail := hw.txTail
+	if tail-hw.txHead >= RingSize || n-minLen > frame.MaxLen-minLen {
+		return hw.refuse(n)
+	}
+	hw.txTail = tail + 1
+	i := tail % RingSize
+	hw.txSlot[i] = slot
+	d := descAt(hw.txDesc, i)
+	d.addr = hw.txBus + slot*frame.SlotSize
+	d.ext = BD_TX_INT
+	barrier() // the device sees frame and buffer address before R
+	d.ctl = hw.txExtra + n | wrap(i)
+	return true
+}
+
+// Reply is Transmit, Start, Refill and Resume at once, for a frame that goes back in the slot it came in: it sends slot, n
+// bytes, and gives spare to the position just received. The frame is on its way before the rest is done. When Reply returns
+// false nothing was done, and the caller keeps both slots; the reason is counted as by Transmit.
+//
+//oob:stage any
+//go:nosplit
+func (hw *Port) Reply(slot, n, spare uint32) bool {
+	tail := hw.txTail
+	if tail-hw.txHead >= RingSize || n-minLen > frame.MaxLen-minLen {
+		return hw.refuse(n)
+	}
+	hw.txTail = tail + 1
+	i := tail % RingSize
+	hw.txSlot[i] = slot
+	d := descAt(hw.txDesc, i)
+	d.addr = hw.txBus + slot*frame.SlotSize
+	d.ext = BD_TX_INT
+	send(hw.base, d, hw.txExtra+n|wrap(i))
+
+	i = hw.rxHead
+	hw.rxHead = i + 1
+	i %= RingSize
+	hw.rxSlot[i] = spare
+	d = descAt(hw.rxDesc, i)
+	d.addr = hw.rxBus + spare*frame.SlotSize
+	d.ext = BD_RX_INT
+	give(hw.base, d, BD_RX_E|wrap(i))
+	return true
+}
+
+// refuse counts why Transmit or Reply did not take a frame of n bytes.
+//
+//oob:stage any
+//go:noinline
+func (hw *Port) refuse(n uint32) bool {
+	if n-minLen > frame.MaxLen-minLen {
+		hw.Counters[TxLength]++
+	} else {
+		hw.Counters[TxRingFull]++
+	}
+	return false
+}
+
+// Start lets the MAC send what is queued.
+//
+// ERR007885 (TDAR race: a write at the moment the DMA clears it can hang the transmitter; named for the i.MX 6SX, Linux's
+// fec driver applies it to the 6UL too) asks not to write TDAR while it is set. A transmitter that is active finds the new
+// descriptor by itself, or else has stopped just before it: Reclaim sees that and starts it again.
+//
+//oob:stage any
+func (hw *Port) Start() { startTx(hw.base) }
+
+// Free returns the number of frames that Transmit will take.
+//
+//oob:stage any
+func (hw *Port) Free() uint32 { return RingSize - (hw.txTail - hw.txHead) }
+
+// Reclaim returns the slot of the oldest frame queued when its transmission is over, sent or failed: the caller owns it.
+// ok is false when there is none.
+//
+//oob:stage any
+//go:nosplit
+func (hw *Port) Reclaim() (slot uint32, ok bool) {
+	head := hw.txHead
+	if head == hw.txTail {
+		return 0, false
+	}
+	i := head % RingSize
+	d := descAt(hw.txDesc, i)
+	if d.ctl&BD_TX_R != 0 {
+		hw.restart(d)
+		return 0, false
+	}
+	if d.ext&BD_TX_TXE != 0 {
+		hw.Counters[TxError]++
+	}
+	hw.txHead = head + 1
+	return hw.txSlot[i], true
+}
+
+// restart starts a transmitter that stopped ahead of the ready descriptor d (see Start). d is read again after TDAR:
+// between the two reads the transmitter may have finished it.
+//
+//oob:stage any
+//go:noinline
+func (hw *Port) restart(d *desc) {
+	if mmio.Read(hw.base+TDAR)&TDAR_TDAR == 0 && d.ctl&BD_TX_R != 0 {
+		hw.Counters[TxRestart]++
+		startTx(hw.base)
+	}
+}
