@@ -1,0 +1,174 @@
+package oob
+
+import (
+	"math/bits"
+
+	"mortise/stack/filter"
+)
+
+// Limits of the tables.
+const (
+	Devices  = 2 // real devices
+	MaxPorts = 8 // oob ports of a device: the device itself and its VLANs
+	MaxOwn   = 8 // further addresses of this machine
+)
+
+// Config is what Deliver goes by. It has no pointers: keep it in a static variable or on the heap, it is 130 KiB.
+type Config struct {
+	Device [Devices]DeviceConfig
+	// Own are the addresses of this machine that are on no oob port, zero for none: no answer goes to them.
+	Own [MaxOwn][4]byte
+}
+
+// DeviceConfig describes a diverted device; the zero value one that is not.
+type DeviceConfig struct {
+	MAC   [6]byte
+	Ports [MaxPorts]PortConfig
+	// VLANs is the device's VLAN rule: the VLANs whose IPv4 is oob although no port is on them. Ports need no entry.
+	VLANs filter.VIDSet
+}
+
+// PortConfig describes an oob port; one without an address is unused.
+type PortConfig struct {
+	VID    uint16 // 0: the device itself
+	Addr   [4]byte
+	Prefix uint8 // length of the network's part of Addr, 8 to 32
+	Rules  bool  // the port has accept rules: it takes what they say; else it takes all IPv4
+	UDP    filter.PortSet
+}
+
+// ConfigError says why Configure refused a Config.
+type ConfigError string
+
+func (e ConfigError) Error() string { return "oob: " + string(e) }
+
+// device is a device as Deliver needs it. Parts of addresses are in wire order, in the low half where they are 16 bits.
+type device struct {
+	count   [NumCounters]uint32
+	mac0    uint32 // bytes 0 and 1 of the MAC address, as a destination has them
+	mac2    uint32 // bytes 2 to 5
+	mac0123 uint32 // bytes 0 to 3, as a source has them
+	mac45   uint32 // bytes 4 and 5
+	port    [16]port
+	vlan    filter.VLANMap // index into port: 0 is none
+}
+
+// port is a port as Deliver needs it.
+type port struct {
+	addr   uint32 // wire order; 0: a VLAN that is accepted without a port
+	mask   uint32 // wire order
+	accept uint32 // the port's bit in services
+	rules  uint32 // not 0: with rules
+	dev    uint32
+	vid    uint32
+	_      [2]uint32 // 32 bytes: the index is a shift
+}
+
+// noPort is the index of the port that stands for accepted VLANs without one.
+const noPort = MaxPorts + 1
+
+var devices [Devices]device
+
+// everyPort is what a port without rules accepts.
+var everyPort filter.PortSet
+
+// Configure makes c what Deliver goes by; counters stay. Nothing changes when it returns an error. The oob stage must not
+// serve meanwhile, or not be started yet.
+//
+//oob:stage inband
+func Configure(c *Config) error {
+	for i := range c.Device {
+		if err := c.Device[i].check(); err != nil {
+			return err
+		}
+	}
+	resetServices()
+	refused.n, refused.addr, suspects = 0, [64]uint32{}, [256]uint32{}
+	everyPort.Add(0, 1<<16-1)
+	for _, addr := range c.Own {
+		refuse(word(addr))
+	}
+	for i := range c.Device {
+		devices[i].configure(&c.Device[i], uint32(i))
+	}
+	return nil
+}
+
+// check returns what is wrong with c.
+func (c *DeviceConfig) check() error {
+	var seen filter.VIDSet
+	untagged, used := false, false
+	for i := range c.Ports {
+		p := &c.Ports[i]
+		if p.Addr == ([4]byte{}) {
+			continue
+		}
+		used = true
+		switch {
+		case p.VID == 1 || p.VID >= filter.MaxVID:
+			return ConfigError("a port's VLAN ID is 1 or above 4094")
+		case p.VID == 0 && untagged, seen.Has(p.VID):
+			return ConfigError("two ports of a device have the same VLAN ID")
+		case p.Addr[0] == 0 || p.Addr[0] == 127 || p.Addr[0] >= 224:
+			return ConfigError("a port's address is no host address")
+		case p.Prefix < 8 || p.Prefix > 32:
+			return ConfigError("a port's prefix length is not 8 to 32")
+		case p.Prefix < 31 && !p.isInside():
+			return ConfigError("a port's address is the first or last of its network")
+		}
+		untagged = untagged || p.VID == 0
+		seen.Add(p.VID)
+	}
+	if used && (c.MAC[0]&1 != 0 || c.MAC == [6]byte{}) {
+		return ConfigError("a device with ports has no unicast MAC address")
+	}
+	return nil
+}
+
+// isInside reports whether the host's part of p's address is neither all zeros nor all ones.
+func (p *PortConfig) isInside() bool {
+	host := bits.ReverseBytes32(word(p.Addr)) << p.Prefix
+	return host != 0 && host != ^uint32(0)<<p.Prefix
+}
+
+// configure fills d's tables by c.
+func (d *device) configure(c *DeviceConfig, dev uint32) {
+	m := &c.MAC
+	d.mac0 = uint32(m[0]) | uint32(m[1])<<8
+	d.mac2 = word([4]byte(m[2:6]))
+	d.mac0123 = word([4]byte(m[0:4]))
+	d.mac45 = uint32(m[4]) | uint32(m[5])<<8
+	d.vlan, d.port = filter.VLANMap{}, [16]port{}
+	d.port[noPort].dev = dev
+	for vid := range uint16(filter.MaxVID) {
+		if c.VLANs.Has(vid) {
+			d.vlan.Set(uint32(vid), noPort)
+		}
+	}
+	for i := range c.Ports {
+		p := &c.Ports[i]
+		if p.Addr == ([4]byte{}) {
+			continue
+		}
+		q := &d.port[i+1]
+		*q = port{addr: word(p.Addr), vid: uint32(p.VID), dev: dev, accept: 1 << (acceptShift + MaxPorts*dev + uint32(i))}
+		q.mask = bits.ReverseBytes32(^uint32(0) << (32 - p.Prefix))
+		if p.Rules {
+			q.rules = 1
+			acceptUDP(q.accept, &p.UDP)
+		} else {
+			acceptUDP(q.accept, &everyPort)
+		}
+		d.vlan.Set(uint32(p.VID), uint32(i+1))
+		refuse(q.addr)
+		if p.Prefix < 31 { // RFC 3021: a /31 has two hosts
+			refuse(q.addr & q.mask)
+			refuse(q.addr | ^q.mask)
+		}
+	}
+}
+
+// word returns an address in wire order.
+func word(b [4]byte) uint32 {
+	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
+}

@@ -1,0 +1,105 @@
+package oob
+
+import "mortise/drivers/mmio"
+
+// The counters of a device. Each frame moves Received and exactly one of the others up to EventLost: they are grouped by
+// what became of the frame, and CounterNames has a name for each.
+const (
+	Received = iota
+
+	// Accepted: taken by the oob stage.
+	UDPEcho    // UDP echo answered
+	ICMPEcho   // ICMP echo answered
+	ARPAnswer  // ARP request answered
+	ARPLearned // ARP reply taken in
+
+	// Left to in-band.
+	InbandVLAN      // no oob port on its VLAN; untagged, and none on the device itself
+	InbandTags      // more than two tags, or a priority tag inside another
+	InbandEtherType // neither IPv4 nor ARP
+	InbandARP       // ARP that does not concern the port's address, or is an answer to in-band
+	InbandAddress   // IPv4 for another address than the port's
+	InbandOptions   // IPv4 options, on a port with rules
+	InbandFragment  // an IPv4 fragment, on a port with rules
+	InbandProtocol  // an IPv4 protocol that no rule accepts
+	InbandICMP      // ICMP, but no echo request
+	InbandUDPPort   // a UDP port that no rule accepts
+
+	// Dropped.
+	FrameShort       // shorter than an Ethernet header
+	FrameLong        // longer than a frame with two tags
+	ForeignMAC       // unicast to another station
+	TagShort         // ends inside a VLAN tag
+	LinkBroadcast    // the port's IPv4 address in a broadcast or multicast frame (3.3.6, RFC 1122)
+	IPv4Short        // ends inside the IPv4 header
+	IPv4Version      // version is not 4
+	IPv4HeaderLength // header length below 20 bytes
+	IPv4Length       // total length below the header's, or beyond the frame
+	IPv4Checksum     // header checksum wrong
+	IPv4Options      // options, on a port without rules
+	IPv4Fragment     // a fragment, on a port without rules
+	IPv4Destination  // not the port's address, on a port without rules
+	Unclaimed        // nothing in the oob stage takes it
+	UDPShort         // ends inside the UDP header
+	UDPLength        // UDP length is not what IPv4 carries
+	UDPChecksum      // UDP checksum wrong
+	UDPSourcePort    // sent from the port of a service, or from none: an answer could start a loop
+	ICMPShort        // ends inside the ICMP header
+	ICMPChecksum     // ICMP checksum wrong
+	SourceMAC        // from a group, from zero or from ourselves
+	SourceIP         // from a group, a broadcast, a reserved address or one of ours
+	ARPShort         // ends inside the ARP packet
+	ARPFormat        // not IPv4 over Ethernet
+	ARPSender        // the sender's address is no host of the port's network
+	ARPConflict      // somebody else has the port's address
+
+	// Not a frame's fate.
+	EventLost // an event found the ring to in-band full
+
+	NumCounters
+
+	firstAccepted = UDPEcho
+	firstInband   = InbandVLAN
+	firstDropped  = FrameShort
+)
+
+// Stats is a reading of a device's counters.
+type Stats [NumCounters]uint32
+
+// Snapshot returns the counters of device dev. Exact when it does not overlap with Deliver.
+//
+//oob:stage inband
+func Snapshot(dev uint32) (s Stats) {
+	d := &devices[dev%Devices]
+	for i := range s {
+		s[i] = mmio.Load(&d.count[i])
+	}
+	return s
+}
+
+// Accepted returns the number of frames that the oob stage took.
+//
+//oob:stage any
+func (s *Stats) Accepted() uint32 { return sum(s[firstAccepted:firstInband]) }
+
+// Inband returns the number of frames left to in-band.
+//
+//oob:stage any
+func (s *Stats) Inband() uint32 { return sum(s[firstInband:firstDropped]) }
+
+// Dropped returns the number of frames dropped.
+//
+//oob:stage any
+func (s *Stats) Dropped() uint32 { return sum(s[firstDropped:EventLost]) }
+
+// Balanced reports whether each frame received is accounted for exactly once.
+//
+//oob:stage any
+func (s *Stats) Balanced() bool { return s[Received] == s.Accepted()+s.Inband()+s.Dropped() }
+
+func sum(counts []uint32) (n uint32) {
+	for _, c := range counts {
+		n += c
+	}
+	return n
+}

@@ -1,0 +1,92 @@
+package oob
+
+import "mortise/stack/wire"
+
+// Parts of the IPv4 header, in wire order.
+const (
+	versionIHL    = 0x45         // of Head: version 4, five words
+	fragmentation = 0xffbf << 16 // of Frag, all but Don't Fragment: More Fragments, the offset, the reserved flag
+	protocol      = 0xff00       // of Proto
+	addresses     = 12           // offset of the source address in bytes
+	freshTTL      = 64           // time to live of an answer (RFC 1700, p64)
+)
+
+// oddHeader decides on a packet for port p that does not begin as one without options does.
+//
+//oob:stage oob
+func (d *device) oddHeader(p *port, head uint32) uint32 {
+	if head>>4&0xf != 4 {
+		return d.drop(IPv4Version)
+	}
+	if head&0xf < 5 {
+		return d.drop(IPv4HeaderLength)
+	}
+	return d.refuse(p, InbandOptions, IPv4Options)
+}
+
+// other decides on a packet of total bytes for port p, its header sound, that is not UDP: an ICMP echo request is answered.
+//
+//oob:stage oob
+func (d *device) other(p *port, addr, packet uintptr, total uint32) uint32 {
+	e, ip, m := wire.EthernetAt(addr), wire.IPv4At(packet), wire.ICMPAt(packet+wire.IPv4Len)
+	proto, src, length := ip.Proto, ip.Src, total-wire.IPv4Len
+	if proto&protocol != wire.ProtoICMP<<8 {
+		return d.refuse(p, InbandProtocol, Unclaimed)
+	}
+	if length < wire.ICMPLen {
+		return d.drop(ICMPShort)
+	}
+	check := m.Checksum
+	if check&0xffff != wire.ICMPEchoRequest || p.addr == 0 {
+		return d.refuse(p, InbandICMP, Unclaimed)
+	}
+	if wire.Sum(packet+wire.IPv4Len, length, 0) != 0 {
+		return d.drop(ICMPChecksum)
+	}
+	if !d.mayAnswerMAC(e.Src0, e.SrcType) {
+		return d.drop(SourceMAC)
+	}
+	if !p.mayAnswer(src, p.addr) {
+		return d.drop(SourceIP)
+	}
+	d.count[ICMPEcho]++
+	m.Checksum = wire.Update(check>>16, wire.ICMPEchoRequest, wire.ICMPEchoReply)<<16 | wire.ICMPEchoReply
+	ip.Src, ip.Dst = p.addr, src
+	ip.Proto = wire.UpdateTTL(proto, freshTTL)
+	d.address(e, e.Src0, e.SrcType)
+	n := uint32(packet-addr) + total
+	if n < wire.MinLen {
+		n = pad(addr, n)
+	}
+	return Reply | n
+}
+
+// address makes a frame of e from d to the station whose address has mac0 for its bytes 0 to 3, the low half of
+// mac4 for 4 and 5.
+//
+//oob:stage oob
+func (d *device) address(e *wire.Ethernet, mac0, mac4 uint32) {
+	e.Dst0, e.Dst2 = mac0<<16, mac0>>16|mac4<<16
+	e.Src0, e.SrcType = d.mac0123, e.SrcType&0xffff_0000|d.mac45
+}
+
+// mayAnswerMAC reports whether a source is a station that may get an answer: no group, not zero, not d itself. mac0 has its
+// bytes 0 to 3, mac4 bytes 4 and 5 in the low half.
+//
+//oob:stage oob
+func (d *device) mayAnswerMAC(mac0, mac4 uint32) bool {
+	mac4 <<= 16
+	return mac0&wire.SourceGroup == 0 && (mac4 != d.mac45<<16 || mac0 != d.mac0123) && (mac4 != 0 || mac0 != 0)
+}
+
+// mayAnswer reports whether an IPv4 source address is a host that may get an answer from port p, whose
+// address is own: no group or broadcast, not
+// in 0.0.0.0/8 or 127.0.0.0/8 (3.2.1.3, RFC 1122), no address of ours.
+//
+//oob:stage oob
+func (p *port) mayAnswer(src, own uint32) bool {
+	if (src^own)&p.mask != 0 && !isHost(src) {
+		return false
+	}
+	return suspects[src>>24] == 0 || !isRefused(src)
+}

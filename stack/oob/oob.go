@@ -1,0 +1,223 @@
+// Package oob is the companion core: it decides which frames of a diverted device the oob stage takes, and answers them in
+// the buffer they came in.
+//
+// Deliver gets each frame received and says what becomes of it: answered in place, left to in-band untouched, or consumed.
+// A frame is taken when a port claims it. A port is a real device (VLAN ID 0) or one of its VLANs; a port with rules
+// claims ARP and ICMP echo requests for its address and the UDP ports its rules accept, a port without rules all IPv4. The
+// rules, frame by frame, are in README.md beside this file; each outcome has one counter (counters.go).
+//
+// Everything here is static, pointer-free and of fixed size; Configure fills it while the stage does not serve. What the
+// stage learns on the way goes to in-band through a ring of events.
+//
+// Stage: oob; config.go, names.go and the consumer's half of event.go are in-band. Follows: RFC 862 (echo, 1983), RFC 792
+// (ICMP, 1981), RFC 826 (ARP, 1982), RFC 1122 (hosts, 1989), RFC 5227 (ARP probes, 2008), and package wire's. Does not
+// support: sockets, forwarding, reassembly, IP options, multicast, IPv6.
+package oob
+
+import (
+	"mortise/stack/filter"
+	"mortise/stack/frame"
+	"mortise/stack/wire"
+)
+
+// What Deliver returns: one of Inband and Drop, or Reply plus the length of the answer in the low half.
+const (
+	Inband uint32 = 0       // not ours: in-band gets the frame, of which no byte has changed
+	Drop   uint32 = 1       // consumed, and counted: the slot is free again
+	Reply  uint32 = 1 << 16 // the slot holds the answer: transmit Length(action) bytes of it
+)
+
+// Length returns the number of bytes to transmit for an action that has Reply set.
+//
+//oob:stage oob
+func Length(action uint32) uint32 { return action & (Reply - 1) }
+
+// Deliver decides on the frame of n bytes (FCS excluded) that device dev received at addr, as frame.Memory.Frame returns
+// it, and returns the action. The slot is the caller's, before and after; it has room for MinLen bytes and two.
+//
+// One function from the frame's first byte to the UDP echo's last: on arm, where arguments go through the stack, each call
+// would cost ten to twenty-five instructions of the few hundred that an answer takes. It fits in the room that each stack
+// has below its guard, so the caller's look at the guard is enough.
+//
+//oob:stage oob
+//go:nosplit
+func Deliver(dev uint32, addr uintptr, n uint32) uint32 {
+	d := &devices[dev%Devices]
+	d.count[Received]++
+	if n-wire.EthernetLen > frame.MaxLen-wire.EthernetLen {
+		return d.oddLength(n)
+	}
+	e := wire.EthernetAt(addr)
+	dst0 := e.Dst0
+	if (e.Dst2 != d.mac2 || dst0>>16 != d.mac0) && dst0&wire.Group == 0 {
+		return d.drop(ForeignMAC)
+	}
+
+	// The VLAN: the inner of up to two tags decides. VID 0 carries a priority only: the frame is the device's own.
+	srcType := e.SrcType
+	typ, packet := srcType>>16, addr+wire.EthernetLen
+	tci := uint32(0) // in the high half, as a number
+	n -= wire.EthernetLen
+	if typ != wire.TypeIPv4 && wire.IsTag(typ) {
+		if n < wire.TagLen {
+			return d.drop(TagShort)
+		}
+		tag := e.Tag[0]
+		typ, tci, packet = tag>>16, wire.Swap32(tag), packet+wire.TagLen
+		n -= wire.TagLen
+		if typ != wire.TypeIPv4 && wire.IsTag(typ) {
+			if n < wire.TagLen {
+				return d.drop(TagShort)
+			}
+			tag = e.Tag[1]
+			typ, tci, packet = tag>>16, wire.Swap32(tag), packet+wire.TagLen
+			n -= wire.TagLen
+			if tci>>16&filter.MaxVID == 0 || wire.IsTag(typ) {
+				return d.skip(InbandTags)
+			}
+		}
+	}
+	index := d.vlan.Port(tci >> 16)
+	if index == 0 {
+		return d.skip(InbandVLAN)
+	}
+	p := &d.port[index%uint32(len(d.port))]
+	if typ != wire.TypeIPv4 {
+		return d.notIPv4(p, addr, packet, n, typ)
+	}
+
+	// IPv4. What is not for the port's address is not judged; what is must have a sound header.
+	if n < wire.IPv4Len {
+		return d.drop(IPv4Short)
+	}
+	ip := wire.IPv4At(packet)
+	dst := ip.Dst
+	if dst != p.addr {
+		return d.refuse(p, InbandAddress, IPv4Destination)
+	}
+	if dst0&wire.Group != 0 {
+		return d.drop(LinkBroadcast)
+	}
+	head := ip.Head
+	if head&0xff != versionIHL {
+		return d.oddHeader(p, head)
+	}
+	total := wire.Swap32(head) & 0xffff
+	if total > n || total < wire.IPv4Len {
+		return d.drop(IPv4Length)
+	}
+	frag, proto, src := ip.Frag, ip.Proto, ip.Src
+	if !wire.HeaderValid(head, frag, proto, src, dst) {
+		return d.drop(IPv4Checksum)
+	}
+	if frag&fragmentation != 0 {
+		return d.refuse(p, InbandFragment, IPv4Fragment)
+	}
+	if proto&protocol != wire.ProtoUDP<<8 {
+		return d.other(p, addr, packet, total)
+	}
+
+	// UDP. A datagram that the port does not accept is not judged either.
+	if total < wire.IPv4Len+wire.UDPLen {
+		return d.drop(UDPShort)
+	}
+	u := wire.UDPAt(packet + wire.IPv4Len)
+	pair := u.Ports
+	ports := wire.Swap32(pair)
+	service := services[uint16(ports)]
+	if service&p.accept == 0 {
+		return d.refuse(p, InbandUDPPort, Unclaimed)
+	}
+	if service&serviceID != serviceEcho {
+		return d.drop(Unclaimed)
+	}
+	check := u.Checksum
+	if wire.Swap16(check) != total-wire.IPv4Len {
+		return d.drop(UDPLength)
+	}
+
+	// The echo. Nobody gets it whose answer could come back to us or go to many.
+	if services[ports>>16]&serviceID != serviceNone {
+		return d.drop(UDPSourcePort)
+	}
+	src0 := e.Src0
+	if !d.mayAnswerMAC(src0, srcType) {
+		return d.drop(SourceMAC)
+	}
+	if !p.mayAnswer(src, dst) {
+		return d.drop(SourceIP)
+	}
+	u.Ports = pair<<16 | pair>>16
+	ip.Src, ip.Dst = dst, src
+	ip.Proto = wire.UpdateTTL(proto, freshTTL)
+	e.Dst0, e.Dst2 = src0<<16, src0>>16|srcType<<16
+	e.Src0, e.SrcType = d.mac0123, srcType&0xffff_0000|d.mac45
+	length := uint32(packet-addr) + total
+	if length < wire.MinLen {
+		length = pad(addr, length)
+	}
+
+	// The checksum comes last, where little has to be kept across the call. It covers ports and addresses, which only
+	// changed places: addition commutes, so it is right for the echo if it was for the request. If not, the frame is lost
+	// anyway. The sum starts at the addresses: with protocol and length they are the pseudo header. 0 is no checksum.
+	if wire.Sum(packet+addresses, total-addresses, wire.ProtoUDP<<8+uint32(uint16(check))) != 0 && check>>16 != 0 {
+		return d.drop(UDPChecksum)
+	}
+	d.count[UDPEcho]++
+	return Reply | length
+}
+
+// notIPv4 decides on a packet for port p of another EtherType: ARP may be ours.
+//
+//oob:stage oob
+func (d *device) notIPv4(p *port, addr, packet uintptr, n, typ uint32) uint32 {
+	if typ != wire.TypeARP {
+		return d.skip(InbandEtherType)
+	}
+	return d.arp(p, addr, packet, n)
+}
+
+// oddLength drops a frame that is shorter than an Ethernet header or longer than a frame can be.
+//
+//oob:stage oob
+func (d *device) oddLength(n uint32) uint32 {
+	if n < wire.EthernetLen {
+		return d.drop(FrameShort)
+	}
+	return d.drop(FrameLong)
+}
+
+// drop counts a frame that is consumed without an answer.
+//
+//oob:stage oob
+func (d *device) drop(reason uint32) uint32 {
+	d.count[reason%NumCounters]++
+	return Drop
+}
+
+// skip counts a frame that is left to in-band.
+//
+//oob:stage oob
+func (d *device) skip(reason uint32) uint32 {
+	d.count[reason%NumCounters]++
+	return Inband
+}
+
+// refuse counts a frame that a port with rules leaves to in-band and a port without rules drops.
+//
+//oob:stage oob
+func (d *device) refuse(p *port, skipped, dropped uint32) uint32 {
+	if p.rules != 0 {
+		return d.skip(skipped)
+	}
+	return d.drop(dropped)
+}
+
+// pad clears the bytes behind an answer of length bytes that is shorter than the smallest frame, and returns its length
+// then: the slot may hold what an earlier frame left there.
+//
+//oob:stage oob
+func pad(addr uintptr, length uint32) uint32 {
+	wire.Zero(addr+uintptr(length), addr+wire.MinLen)
+	return wire.MinLen
+}

@@ -1,0 +1,5 @@
+//go:build race
+
+package oob
+
+const raceEnabled = true

@@ -1,0 +1,65 @@
+package oob
+
+import "mortise/stack/filter"
+
+// A service is who takes the datagrams of a UDP port in the oob stage.
+const (
+	serviceNone  = iota
+	serviceEcho  // RFC 862
+	serviceOther // somebody else's: it answers whatever it gets, so what comes from it gets no answer
+)
+
+// services has a word for each UDP port: what the accept rules of all oob ports and the services say about it, in one load.
+// Issue 4's sockets bind here.
+//
+//	bits 0–7    the service, on all oob ports alike
+//	bits 16–31  the oob ports that accept the UDP port: bit 16 + 8 × device + port
+var services [1 << 16]uint32
+
+const (
+	serviceID   = 0xff
+	acceptShift = 16
+)
+
+// echoPort is the UDP port of the echo service.
+const echoPort = 7
+
+// talkative are the UDP ports of services that answer any datagram, errors included: two of them, or one and our echo,
+// keep each other busy for ever once somebody has forged the first datagram (CERT CA-1996-01, VU#417980). 0 is no port at
+// all: RFC 768 has it for senders that want no answer.
+var talkative = [...]uint16{
+	0,
+	9,   // discard, RFC 863
+	11,  // active users, RFC 866
+	13,  // daytime, RFC 867
+	17,  // quote of the day, RFC 865
+	18,  // message send, RFC 1312
+	19,  // character generator, RFC 864
+	37,  // time, RFC 868
+	53,  // DNS
+	69,  // TFTP
+	111, // port mapper
+	123, // NTP
+}
+
+// resetServices leaves what is built in, and no port that accepts anything.
+//
+//oob:stage inband
+func resetServices() {
+	services = [1 << 16]uint32{}
+	for _, port := range talkative {
+		services[port] = serviceOther
+	}
+	services[echoPort] = serviceEcho
+}
+
+// acceptUDP makes the oob port with the bit accept take the UDP ports in set.
+//
+//oob:stage inband
+func acceptUDP(accept uint32, set *filter.PortSet) {
+	for port := range uint32(len(services)) {
+		if set.Has(uint16(port)) {
+			services[port] |= accept
+		}
+	}
+}
