@@ -1,0 +1,28 @@
+// This file is part of Mortise's port of GOOS=tamago.
+
+//go:build tamago
+
+#include "go_asm.h"
+#include "textflag.h"
+
+// The program's entry point. There is no stack yet.
+TEXT _rt0_arm_tamago(SB),NOSPLIT|NOFRAME,$0
+	B	runtime∕goos·CPUInit(SB)
+
+// CPUInit comes here, with a stack.
+TEXT _rt0_tamago_start(SB),NOSPLIT|NOFRAME|TOPFRAME,$0
+	// Hwinit0 may be compiled Go: its prologue compares the stack pointer
+	// with what g says. rt0_go sets g0 up again.
+	MOVW	$runtime·g0(SB), g
+	MOVW	$(-64*1024+104)(R13), R0
+	MOVW	R0, (g_stack+stack_lo)(g)
+	MOVW	R13, (g_stack+stack_hi)(g)
+	ADD	$const_stackGuard, R0
+	MOVW	R0, g_stackguard0(g)
+	MOVW	R0, g_stackguard1(g)
+
+	BL	runtime∕goos·Hwinit0(SB)
+
+	MOVW	$0, R0	// argc
+	MOVW	$0, R1	// argv
+	B	runtime·rt0_go(SB)
