@@ -1,0 +1,298 @@
+//go:build tamago
+
+package stage
+
+import (
+	"runtime"
+	"runtime/goos"
+	"sync"
+	"unsafe"
+
+	"github.com/usbarmory/tamago/arm"
+
+	"mortise/drivers/gic"
+	"mortise/drivers/mmio"
+)
+
+// A Write is a register write that the fault vectors make once the stage has stopped: to silence a device, for example.
+type Write struct{ Addr, Value uint32 }
+
+// maxFallback is the number of fallback writes that the vectors have room for beside the stage's own.
+const maxFallback = 8
+
+// Config is what Init needs.
+type Config struct {
+	CPU *arm.CPU
+	GIC *gic.GIC // initialised
+
+	// Fallback is at most eight register writes that the vectors make, in order, after a fault has stopped the stage: to
+	// mask the devices that it drove.
+	Fallback []Write
+	// OnFault is called in-band, from HandleWake, after a fault: every device is to be served in-band from here on.
+	OnFault func(Fault)
+}
+
+// control is what the vectors and leaf functions read; vectors_arm.s knows it by its field names. Pointer-free.
+type control struct {
+	state       uint32
+	activations uint32
+	longest     uint32
+	icenabler   uint32 // GICD_ICENABLER's address
+	sgir        uint32 // GICD_SGIR's address
+	iar         uint32 // GICC_IAR's address
+	vector      uint32 // address of the FIQ handler's address
+	down        uint32 // downVector's address
+	fallbacks   uint32
+	fallback    [maxFallback]Write
+}
+
+// handover carries an in-band exception from the mode it came in to SVC mode; vectors_arm.s knows it by its field names.
+type handover struct {
+	ret, psr                           uint32
+	undefined, supervisor, fetch, data uint32 // TamaGo's handlers
+}
+
+// words of the g that Go's prologues and runtime read (runtime/runtime2.go, type g): the stack's bounds, then both
+// guards. The others stay zero, above all m, the seventh: every runtime service loads through it first.
+const (
+	gWords     = 256
+	stackGuard = 928 // runtime.stackGuard
+)
+
+var (
+	ctl   control
+	fault record
+	hand  handover
+
+	oobG  [gWords]uint32
+	stack [StackSize / 4]uint32
+
+	cpu     *arm.CPU
+	intc    gic.GIC
+	onFault func(Fault)
+
+	mu       sync.Mutex
+	reported uint32 // faults decoded
+	last     Fault
+)
+
+// The image's function, and what vectors_arm.s has.
+func dispatch()
+func fiqVector()
+func downVector()
+func undefinedVector()
+func supervisorVector()
+func prefetchAbortVector()
+func dataAbortVector()
+func bank()
+func unmask()
+func halt()
+func vectors() uint32
+
+// Init prepares the stage: vectors, banked registers, stack, its three interrupts, and goos.Exit. The stage is stopped
+// afterwards. Call it once.
+//
+//oob:stage init
+func Init(c Config) {
+	if ctl.state != uint32(Down) {
+		panic("stage: Init called twice")
+	}
+	if len(c.Fallback) > maxFallback {
+		panic("stage: more than 8 fallback writes")
+	}
+	cpu, intc, onFault = c.CPU, *c.GIC, c.OnFault
+	ctl.icenabler = uint32(intc.Dist + gic.GICD_ICENABLER)
+	ctl.iar = uint32(intc.CPU + gic.GICC_IAR)
+	ctl.sgir = uint32(intc.Dist + gic.GICD_SGIR)
+	ctl.fallbacks = uint32(copy(ctl.fallback[:], c.Fallback))
+
+	prepare()
+	setVectors()
+	goos.Exit = exit
+
+	Disarm()
+	intc.Assign(KickSGI, gic.Oob)
+	intc.Assign(WakeSGI, gic.Inband)
+	intc.Assign(TimerPPI, gic.Oob)
+	for _, id := range []uint32{KickSGI, WakeSGI, TimerPPI} {
+		intc.Enable(id)
+	}
+	intc.Forward(true)
+	unmask()
+	mmio.Store(&ctl.state, uint32(Stopped))
+}
+
+// prepare paints the stack, and sets the stage's g and banked registers.
+func prepare() {
+	for i := range stack {
+		stack[i] = pattern
+	}
+	clear(oobG[:])
+	lo := uint32(uintptr(unsafe.Pointer(&stack)))
+	oobG[0], oobG[1] = lo, lo+StackSize
+	oobG[2], oobG[3] = lo+stackGuard, lo+stackGuard
+	bank()
+}
+
+func setVectors() {
+	t := arm.SystemVectorTable()
+	hand.undefined = address(t.Undefined)
+	hand.supervisor = address(t.Supervisor)
+	hand.fetch = address(t.PrefetchAbort)
+	hand.data = address(t.DataAbort)
+
+	t.Undefined = undefinedVector
+	t.Supervisor = supervisorVector
+	t.PrefetchAbort = prefetchAbortVector
+	t.DataAbort = dataAbortVector
+	t.FIQ = downVector
+	cpu.SetVectorTable(t)
+
+	// TamaGo's table: eight instructions, then the handlers' addresses in the order of the vectors.
+	ctl.down = address(downVector)
+	ctl.vector = vectors() + 8*4 + arm.FIQ
+}
+
+func address(fn arm.ExceptionHandler) uint32 {
+	return **(**uint32)(unsafe.Pointer(&fn))
+}
+
+// Start lets the stage serve. It begins with a kick, for those that came while it was down.
+//
+//oob:stage inband
+func Start() {
+	if State(mmio.Load(&ctl.state)) != Stopped {
+		return
+	}
+	mmio.Store(&ctl.state, uint32(Serving))
+	mmio.StoreMem(uintptr(ctl.vector), address(fiqVector))
+	Kick()
+}
+
+// Stop stops the stage: when it returns, no activation is under way and none follows. A kick meanwhile waits for Start; a
+// device of the oob group that interrupts is disabled at the interrupt controller: route it to in-band before.
+//
+//oob:stage inband
+func Stop() {
+	if State(mmio.Load(&ctl.state)) != Serving {
+		return
+	}
+	mmio.StoreMem(uintptr(ctl.vector), ctl.down)
+	mmio.Store(&ctl.state, uint32(Stopped))
+}
+
+// Restart serves again after a fault. The devices must be in the state that they had before the first Start.
+//
+//oob:stage inband
+func Restart() {
+	if State(mmio.Load(&ctl.state)) != Faulted {
+		return
+	}
+	prepare()
+	Disarm()
+	mmio.Store(&ctl.state, uint32(Stopped))
+	Start()
+}
+
+// Status returns what the stage does.
+//
+//oob:stage inband
+func Status() State { return State(mmio.Load(&ctl.state)) }
+
+// Running reports whether the stage serves.
+//
+//oob:stage inband
+func Running() bool { return mmio.Load(&ctl.state) == uint32(Serving) }
+
+// Statistics returns what the stage counted.
+//
+//oob:stage inband
+func Statistics() Stats {
+	return Stats{
+		Activations:    mmio.Load(&ctl.activations),
+		LongestTicks:   mmio.Load(&ctl.longest),
+		HighWaterBytes: highWater(stack[:]),
+		StackBytes:     StackSize,
+		Faults:         mmio.Load(&fault.count),
+	}
+}
+
+// ResetLongest starts a new measurement of the longest activation.
+//
+//oob:stage inband
+func ResetLongest() { mmio.Store(&ctl.longest, 0) }
+
+// HandleWake looks for a fault and reports it to Config.OnFault. In-band's interrupt service calls it when WakeSGI is
+// taken; the image serves its own reasons for a wake besides.
+//
+//oob:stage inband
+func HandleWake() {
+	mu.Lock()
+	n := mmio.Load(&fault.count)
+	if n == reported {
+		mu.Unlock()
+		return
+	}
+	reported = n
+	last = decode(&fault, running{})
+	f := last
+	mu.Unlock()
+
+	if onFault != nil {
+		onFault(f)
+	}
+}
+
+// LastFault returns the last fault that HandleWake reported.
+//
+//oob:stage inband
+func LastFault() (f Fault, ok bool) {
+	mu.Lock()
+	defer mu.Unlock()
+	return last, reported != 0
+}
+
+// exit ends in-band and leaves the oob stage serving.
+func exit(int32) {
+	// Or a pending in-band interrupt, which nobody takes any more, would end each WFI at once.
+	intc.MaskInband(true)
+	halt()
+}
+
+// running is the running image.
+type running struct{}
+
+func (running) Load(addr uint32) (uint32, bool) {
+	start, end := runtime.TextRegion()
+	lo := uint32(uintptr(unsafe.Pointer(&stack)))
+	inText := addr >= uint32(start) && addr < uint32(end)
+	inStack := addr >= lo && addr < lo+StackSize
+	if addr%4 != 0 || !inText && !inStack {
+		return 0, false
+	}
+	return mmio.LoadMem(uintptr(addr)), true
+}
+
+func (running) Function(pc uint32) (string, uint32, bool) {
+	f := runtime.FuncForPC(uintptr(pc))
+	if f == nil {
+		return "", 0, false
+	}
+	return f.Name(), uint32(f.Entry()), true
+}
+
+// The runtime tells the innermost of inlined functions with its line, and the outermost, which is named with the line it
+// begins on.
+func (running) Calls(pc uint32) []Call {
+	// CallersFrames takes return addresses, and looks at the byte before.
+	inner, _ := runtime.CallersFrames([]uintptr{uintptr(pc) + 1}).Next()
+	calls := []Call{{PC: pc, Func: inner.Function, File: inner.File, Line: inner.Line}}
+	if inner.Entry == 0 {
+		return calls
+	}
+	if outer := runtime.FuncForPC(inner.Entry); outer != nil && outer.Name() != inner.Function {
+		file, line := outer.FileLine(inner.Entry)
+		calls = append(calls, Call{PC: pc, Func: outer.Name(), File: file, Line: line})
+	}
+	return calls
+}

@@ -1,0 +1,165 @@
+package stage
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Kind says which exception ended an activation.
+type Kind uint32
+
+// The kinds, by vector.
+const (
+	Undefined Kind = iota + 1
+	SupervisorCall
+	PrefetchAbort
+	DataAbort
+)
+
+func (k Kind) String() string {
+	switch k {
+	case Undefined:
+		return "undefined instruction"
+	case SupervisorCall:
+		return "supervisor call"
+	case PrefetchAbort:
+		return "prefetch abort"
+	case DataAbort:
+		return "data abort"
+	}
+	return fmt.Sprintf("Kind(%d)", uint32(k))
+}
+
+// record is what the vectors store at a fault; contain in vectors_arm.s knows it by its field names.
+type record struct {
+	r      [15]uint32 // R0–R12, SP, LR of the oob stage
+	ret    uint32     // LR of the exception's mode
+	psr    uint32     // PSR of the oob code
+	kind   uint32
+	dfsr   uint32
+	ifsr   uint32
+	dfar   uint32
+	ifar   uint32
+	inband uint32 // PSR of the context that the activation had interrupted
+	time   uint32
+	count  uint32 // faults since Init
+}
+
+// maxChain bounds a call chain.
+const maxChain = 24
+
+// A Call is an element of a call chain.
+type Call struct {
+	PC   uint32
+	Func string // empty when PC is not in the image's text
+	File string
+	Line int
+}
+
+func (c Call) String() string {
+	if c.Func == "" {
+		return fmt.Sprintf("%#08x", c.PC)
+	}
+	return fmt.Sprintf("%s (%s:%d)", c.Func, c.File[strings.LastIndexByte(c.File, '/')+1:], c.Line)
+}
+
+// A Fault is a fault of oob code, as in-band reports it.
+type Fault struct {
+	Kind       Kind
+	PC, LR, SP uint32
+	PSR        uint32
+	R          [13]uint32
+	DFSR, DFAR uint32 // data fault status and address: valid for a data abort
+	IFSR, IFAR uint32 // instruction fault status and address: valid for a prefetch abort
+	Inband     uint32 // PSR of the in-band context that the activation had interrupted
+	Time       uint32 // Now at the fault
+	Number     uint32 // 1 for the first fault since Init
+
+	Chain []Call // innermost call first
+	// Cause is the service of the Go runtime that the oob code called ("runtime.panicdivide"), or empty when the oob code
+	// itself faulted.
+	Cause string
+	// Func is the oob function to blame: the first of Chain that is not Go's own.
+	Func Call
+}
+
+func (f Fault) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "oob fault %d: %v in %v", f.Number, f.Kind, f.Func)
+	if f.Cause != "" {
+		fmt.Fprintf(&b, ", through %s", f.Cause)
+	}
+	fmt.Fprintf(&b, "\n  pc %08x lr %08x sp %08x psr %08x, in-band psr %08x\n", f.PC, f.LR, f.SP, f.PSR, f.Inband)
+	fmt.Fprintf(&b, "  dfsr %08x dfar %08x ifsr %08x ifar %08x\n ", f.DFSR, f.DFAR, f.IFSR, f.IFAR)
+	for i, r := range f.R {
+		fmt.Fprintf(&b, " r%d %08x", i, r)
+	}
+	b.WriteByte('\n')
+	for _, c := range f.Chain {
+		fmt.Fprintf(&b, "    %v\n", c)
+	}
+	return b.String()
+}
+
+// image is what a call chain is read from: the running image's text and symbols, and the oob stack.
+type image interface {
+	// Load returns the word at addr, which is a multiple of 4; ok is false outside of text and stack.
+	Load(addr uint32) (w uint32, ok bool)
+	// Function returns the name and the address of the function that pc is in; ok is false when there is none.
+	Function(pc uint32) (name string, entry uint32, ok bool)
+	// Calls returns the calls that the instruction at pc belongs to, innermost first: two or more where a function is
+	// inlined.
+	Calls(pc uint32) []Call
+}
+
+// decode turns the record into a Fault.
+func decode(rec *record, m image) Fault {
+	f := Fault{
+		Kind: Kind(rec.kind), PC: faultPC(rec), SP: rec.r[13], LR: rec.r[14], PSR: rec.psr,
+		DFSR: rec.dfsr, DFAR: rec.dfar, IFSR: rec.ifsr, IFAR: rec.ifar,
+		Inband: rec.inband, Time: rec.time, Number: rec.count,
+	}
+	copy(f.R[:], rec.r[:13])
+
+	for _, pc := range chain(m, f.PC, f.SP, f.LR, f.R[3]) {
+		f.Chain = append(f.Chain, m.Calls(pc)...)
+	}
+	f.Func, f.Cause = blame(f.Chain)
+	return f
+}
+
+// blame returns the innermost call of a function that is not Go's own, and the function of Go's that it called.
+func blame(calls []Call) (c Call, cause string) {
+	for i, c := range calls {
+		switch {
+		case isLibrary(c.Func):
+			cause = c.Func
+		case c.Func == "" && i+1 < len(calls): // a jump to nowhere is its caller's fault
+		default:
+			return c, cause
+		}
+	}
+	return c, cause
+}
+
+// faultPC returns the address of the instruction that faulted: each exception leaves its own distance in LR (B1.8.3,
+// table B1-7, ARM DDI 0406C).
+func faultPC(rec *record) uint32 {
+	if Kind(rec.kind) == DataAbort {
+		return rec.ret - 8
+	}
+	return rec.ret - 4
+}
+
+// isLibrary reports whether the function is Go's: its package path has no dot in the first element and is not ours.
+func isLibrary(name string) bool {
+	pkg := name[:strings.LastIndexByte(name, '/')+1]
+	if pkg == "" {
+		pkg, _, _ = strings.Cut(name, ".")
+		return pkg != "main" && pkg != ""
+	}
+	first, _, _ := strings.Cut(pkg, "/")
+	return first != module && !strings.Contains(first, ".")
+}
+
+const module = "mortise"

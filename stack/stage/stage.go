@@ -1,0 +1,83 @@
+// Package stage is the oob stage of an ARMv7-A processor: it runs one function, dispatch, in FIQ mode, on its own stack
+// and with its own g, before and beside everything that the Go runtime does; and it contains the faults of that function.
+//
+// dispatch has no body here. The image provides it, so that the call is a static one, chosen at build time:
+//
+//	//go:linkname dispatch mortise/stack/stage.dispatch
+//	func dispatch() { … }
+//
+// One activation is one call of dispatch. It serves every oob source that has something (the interrupt controller's,
+// or simply all of them), within its budget, and returns. Activations do not nest.
+//
+// A fault of oob code (an abort, an undefined instruction, or any service of the Go runtime, whose first step is a load
+// through the nil m of the stage's g) is recorded by the vectors, which then take FIQs away from the oob code,
+// make the fallback writes, wake in-band, and return to exactly the in-band instruction that the activation had
+// interrupted. In-band reports the fault and may call Restart.
+//
+// Stage: the vectors and leaf functions run oob, the rest in-band, as each function says. Follows: ARM DDI 0406C (ARMv7-A
+// ARM), cited by section; TamaGo's runtime/goos contract and arm.CPU. Does not support: floating point in oob code (D0–D15
+// belong to in-band), more than one processor, the non-secure state (there is no group 0), contexts interrupted in Abort
+// or Undefined mode for longer than the few instructions in which this package's own vectors leave them.
+package stage
+
+import "fmt"
+
+// Interrupt IDs that the stage takes for itself.
+const (
+	// KickSGI asks the oob stage to run. 8–15 are the secure state's, by ARM's recommendation (IHI 0048B.b).
+	KickSGI = 8
+	// WakeSGI asks in-band to run.
+	WakeSGI = 0
+	// TimerPPI is the virtual timer's (ARM DDI 0464, chapter 8); TamaGo's alarm has the physical timer's, 29.
+	TimerPPI = 27
+)
+
+// StackSize is the oob stack's size in bytes: a choice; Stats.HighWaterBytes tells how much of it is ever used. The prologue of a Go function that would cross the last 928 bytes calls runtime.morestack, which faults.
+const StackSize = 16384
+
+// Stats is what the stage counts.
+type Stats struct {
+	Activations    uint32 // that ended well; wraps
+	LongestTicks   uint32 // longest activation since ResetLongest, in ticks of Now
+	HighWaterBytes uint32 // most stack ever in use
+	StackBytes     uint32
+	Faults         uint32
+}
+
+// State is what the stage does.
+type State uint32
+
+// The states.
+const (
+	Down    State = iota // before Init
+	Stopped              // Init or Stop was called
+	Serving              // Start was called
+	Faulted              // a fault stopped it
+)
+
+func (s State) String() string {
+	switch s {
+	case Down:
+		return "down"
+	case Stopped:
+		return "stopped"
+	case Serving:
+		return "serving"
+	case Faulted:
+		return "faulted"
+	}
+	return fmt.Sprintf("State(%d)", uint32(s))
+}
+
+// pattern is what Init paints the stack with.
+const pattern = 0x5ac0ffee
+
+// highWater returns how many bytes of a painted stack were ever used; it grows down.
+func highWater(stack []uint32) uint32 {
+	for i, w := range stack {
+		if w != pattern {
+			return uint32(4 * (len(stack) - i))
+		}
+	}
+	return 0
+}

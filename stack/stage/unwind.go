@@ -1,0 +1,73 @@
+package stage
+
+import "strings"
+
+// The two instructions by which Go's arm compiler and assembler open a frame: str lr, [sp, #-size]!.
+const (
+	openFrame     = 0xe52de000
+	openFrameMask = 0xfffff000
+)
+
+// prologue bounds how many instructions from a function's entry its frame may be opened at: the stack check before it
+// takes three to ten.
+const prologue = 16
+
+// chain returns pc and, innermost first, the addresses of the call instructions that led to it. It
+// reads each function's prologue for the size of its frame. It ends early, never wrong, at a frame of more than 4,095
+// bytes or a function that keeps its return address elsewhere.
+//
+// r3 is what R3 was: a prologue that finds too little stack leaves its own return address there for runtime.morestack.
+func chain(m image, pc, sp, lr, r3 uint32) []uint32 {
+	var calls []uint32
+	innermost := true
+	for len(calls) < maxChain {
+		name, entry, ok := m.Function(pc)
+		if name == "mortise/stack/stage.fiqVector" {
+			break
+		}
+		calls = append(calls, pc)
+
+		var size, ret uint32
+		if ok {
+			size = frameSize(m, entry, pc)
+		}
+		switch {
+		case strings.HasPrefix(name, "runtime.morestack"):
+			// lr is in the prologue of the function that has no frame yet.
+			if _, _, ok = m.Function(lr - 4); ok {
+				calls = append(calls, lr-4)
+			}
+			ret = r3
+		case size != 0:
+			if ret, ok = m.Load(sp); !ok {
+				return calls
+			}
+			sp += size
+		case innermost:
+			ret = lr
+		default:
+			return calls
+		}
+		innermost = false
+
+		if _, _, ok = m.Function(ret - 4); !ok {
+			break
+		}
+		pc = ret - 4
+	}
+	return calls
+}
+
+// frameSize returns the size of the frame that the function at entry has opened before it came to pc, 0 for none.
+func frameSize(m image, entry, pc uint32) uint32 {
+	for i := uint32(0); i < prologue; i++ {
+		addr := entry + 4*i
+		if addr >= pc {
+			break
+		}
+		if w, ok := m.Load(addr); ok && w&openFrameMask == openFrame {
+			return w &^ openFrameMask
+		}
+	}
+	return 0
+}
