@@ -1,0 +1,75 @@
+package gateway
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// docs/config.md names every planned field, and no other one as planned.
+func TestPlannedInDocs(t *testing.T) {
+	data, err := os.ReadFile("../../docs/config.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, ok := strings.Cut(string(data), "\n## Planned\n")
+	if !ok {
+		t.Fatal("docs/config.md has no section Planned")
+	}
+	documented := map[string]bool{}
+	for line := range strings.Lines(section) {
+		if field, _, ok := strings.Cut(strings.TrimPrefix(line, "| `"), "` |"); ok && strings.HasPrefix(line, "| `") {
+			documented[field] = true
+		}
+	}
+	for prefix, planned := range map[string]map[string]string{
+		"": plannedTop, "status.": plannedStatus, "device.NAME.": plannedDevice, "device.NAME.vlan.VID.": plannedVLAN,
+		"oob.": plannedOob, "accept.": plannedRule,
+	} {
+		for field := range planned {
+			if !documented[prefix+field] {
+				t.Errorf("%s%s is planned, docs/config.md does not say so", prefix, field)
+			}
+			delete(documented, prefix+field)
+		}
+	}
+	for field := range documented {
+		t.Errorf("docs/config.md says that %s is planned, the parser does not know it", field)
+	}
+}
+
+// docs/config.md has a row for every field that there is.
+func TestFieldsInDocs(t *testing.T) {
+	data, err := os.ReadFile("../../docs/config.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields, _, _ := strings.Cut(string(data), "\n## Planned\n")
+	text := `
+name = "x"
+status.port = 80
+echo.port = 7777
+[device.a]
+controller = "ENET1"
+mac = "02:00:00:00:00:01"
+address = "10.0.0.1/24"
+gateway = "10.0.0.2"
+divert = true
+oob_vlans = "100"
+oob.accept = [ { protocol = "udp", port = 7 } ]
+[device.a.vlan.42]
+address = "10.0.42.1/24"
+`
+	if _, err := Parse("x", []byte(text), nil); err != nil {
+		t.Fatal(err)
+	}
+	root, _ := parseTree("x", []byte(text))
+	walk(root, func(n *node) {
+		if n.key == "" || n.key == "a" || n.key == "42" {
+			return
+		}
+		if !strings.Contains(fields, "\n| `"+n.key+"` |") {
+			t.Errorf("docs/config.md has no row for %s", n.key)
+		}
+	})
+}

@@ -1,0 +1,127 @@
+// Package gateway is the configuration of a Mortise device: one TOML file, read by the firmware, by the host command and
+// by tests.
+//
+// Parse reads the file and reports everything that is wrong with it at once, each error with line, field, what was found
+// and what was expected. What is not configured is off; what is not known is refused, and so is what is planned but not
+// there yet: a field is never silently ignored. Config is the typed result, Tables the plain values that the oob stage
+// and the drivers are set up with. The fields are described in docs/config.md.
+//
+// Stage: in-band, and the host. Follows: TOML v1.0.0 (2021-01-11); RFC 791, 1918 and 4632 (addresses and prefixes); IEEE
+// Std 802.1Q-2018, 9.6 (VLAN identifiers); IEEE Std 802-2014, 8.2 (MAC addresses). Does not support: IPv6.
+package gateway
+
+import (
+	"net/netip"
+	"strconv"
+
+	"mortise/stack/filter"
+)
+
+// MAC is an Ethernet address.
+type MAC [6]byte
+
+// Board is what a configuration is checked against.
+type Board struct {
+	Name        string
+	Controllers []Controller
+}
+
+// Controller is a network controller that a device may name.
+type Controller struct {
+	Name string
+	// OobCapable says that the driver's receive and transmit can run in the oob stage.
+	OobCapable bool
+}
+
+// Config is a valid configuration.
+type Config struct {
+	Name    string // of the whole gateway
+	Status  Status
+	Echo    Echo
+	Devices []Device // in the order of the file
+}
+
+// Status is the status page.
+type Status struct {
+	Port uint16 // TCP; 0: no status page
+}
+
+// Echo is the in-band UDP echo service (RFC 862 on a port of its own, to compare the stages by).
+type Echo struct {
+	Port uint16 // UDP; 0: no such service
+}
+
+// Device is a network controller with the ports on it.
+type Device struct {
+	Name       string
+	Controller string
+	MAC        MAC // the zero value: not configured, see ResolveMACs
+	Divert     bool
+	OobVLANs   filter.VIDSet // VLANs whose IPv4 the oob stage takes though no port is on them
+	Ports      []Port        // the untagged one first if there is one, then the VLANs in the order of the file
+}
+
+// Port is an interface on a device: its untagged traffic, or one VLAN of it.
+type Port struct {
+	VID     uint16       // 0: untagged
+	Address netip.Prefix // the port's address and the length of its subnet's prefix
+	Gateway netip.Addr   // of the default route; the zero value: none
+	Oob     *Oob         // nil: in-band only
+}
+
+// Oob makes a port an oob port.
+type Oob struct {
+	Rules []Rule // what the oob stage takes; none: all IPv4 of the port
+}
+
+// EchoPort is the UDP port of the oob echo service (RFC 862), which every oob port has that accepts it.
+const EchoPort = 7
+
+// Limits of the oob stage's tables.
+const (
+	MaxOobPorts    = 8 // on a device
+	MaxInbandPorts = 8 // that are not oob, in all
+)
+
+// Rule is an accept rule: the oob stage takes IPv4/UDP datagrams to these destination ports of the port's address.
+type Rule struct {
+	UDP []PortRange
+}
+
+// PortRange is a range of UDP ports, ends included.
+type PortRange struct {
+	First, Last uint16
+}
+
+// Contains reports whether port lies in r.
+func (r PortRange) Contains(port uint16) bool { return r.First <= port && port <= r.Last }
+
+// Name returns the port's name: that of its device, and behind a dot the VLAN identifier if there is one.
+func (p *Port) Name(device string) string {
+	if p.VID == 0 {
+		return device
+	}
+	return device + "." + strconv.Itoa(int(p.VID))
+}
+
+// Accepts reports whether the oob stage takes a datagram to UDP port from this port.
+func (o *Oob) Accepts(port uint16) bool {
+	for _, r := range o.Rules {
+		for _, u := range r.UDP {
+			if u.Contains(port) {
+				return true
+			}
+		}
+	}
+	return len(o.Rules) == 0
+}
+
+// HasOob reports whether an oob port lies on the device.
+func (d *Device) HasOob() bool {
+	for i := range d.Ports {
+		if d.Ports[i].Oob != nil {
+			return true
+		}
+	}
+	return false
+}
