@@ -1,0 +1,10 @@
+//go:build tamago
+
+package divert
+
+import "mortise/stack/stage"
+
+// now returns the stage's counter.
+//
+//oob:stage any
+func now() uint32 { return stage.Now() }

@@ -1,0 +1,111 @@
+// Package divert carries the frames of each device between three places: the driver's rings, the companion core
+// (stack/oob) and the crossing to in-band. Input diversion is the property it implements: while a device is diverted, its
+// ingress goes to the companion core first, in the oob stage; while it is not, the same ring code runs in-band and the
+// core is not asked.
+//
+// Slots. Each device has its own slots, in three shares that never change size: the driving stage's (the receive ring,
+// what is being transmitted, a reserve), in-band's for receiving and in-band's for sending. A frame crosses by a swap:
+// the receiver gives an empty slot for each full one, so that a slow in-band side exhausts its own share only.
+//
+// Order. In an activation each received frame is decided at once and its answer started before the next one is looked
+// at; what is in-band's crosses when all are decided. In-band's frames to send leave txReserve descriptors to the oob
+// stage.
+//
+// Stage: oob.go runs in the stage that drives the device, inband.go in-band. Does not support: more than one driver kind
+// (it calls drivers/enet statically), several queues per device.
+package divert
+
+import (
+	"mortise/drivers/enet"
+	"mortise/stack/frame"
+)
+
+// Devices is the number of devices the table holds, a power of two.
+const Devices = 2
+
+// Shares of a device's slots and bounds of an activation. All are choices of this package, with their reason.
+const (
+	// inbandRx is in-band's share for receiving: 9 ms of full-size frames at 100 Mbit/s for the scheduler to come by.
+	inbandRx = 192
+	// inbandTx is in-band's share for sending: a window of 64 KiB of full-size TCP segments, twice.
+	inbandTx = 96
+	// reserve is what the driving stage keeps beside the receive ring: one slot for each transmit descriptor and for
+	// each frame of an activation, so that a full transmit ring does not stop reception.
+	reserve = enet.RingSize + rxBudget
+	// SlotsPerDevice is the number of slots that Config.Memory must have.
+	SlotsPerDevice = enet.RingSize + reserve + inbandRx + inbandTx
+
+	// rxBudget bounds the frames an activation takes from the receive ring, and with it the longest activation.
+	rxBudget = 32
+	// txBudget bounds the in-band frames an activation queues for transmission.
+	txBudget = 16
+	// txReserve is the number of transmit descriptors that in-band frames may not take.
+	txReserve = 16
+	// reclaimBudget bounds the completed transmissions an activation takes back; it exceeds what one can queue.
+	reclaimBudget = rxBudget + txBudget
+)
+
+// A Counter names one of a device's counters.
+type Counter uint32
+
+// The counters of a device, in frames. Received = the companion core's accepted and drops + Inband + the drops below
+// that say so.
+const (
+	Received     Counter = iota // taken from the receive ring without error
+	Inband                      // handed to in-band
+	NoSlot                      // drop: the driving stage had no empty slot
+	InbandFull                  // drop: in-band had not given back a slot of its receiving share
+	InbandCapped                // drop: in-band's frames of this window are used up
+	TxOob                       // sent by the oob stage
+	TxInband                    // sent for in-band
+	TxFull                      // an answer of the oob stage found the transmit ring full, and was dropped
+	Throttled                   // activations that used up their budget; reception paused until the next tick
+	NumCounters
+)
+
+// counterInfo describes the counters for users.
+var counterInfo = [NumCounters]Count{
+	Received:     {Name: "received", Help: "taken from the receive ring"},
+	Inband:       {Name: "inband", Help: "handed to in-band"},
+	NoSlot:       {Name: "no_slot", Help: "no empty slot to replace it", Drop: true},
+	InbandFull:   {Name: "inband_full", Help: "for in-band, whose share for receiving was used up", Drop: true},
+	InbandCapped: {Name: "inband_capped", Help: "for in-band, beyond the frames it may get in a millisecond", Drop: true},
+	TxOob:        {Name: "tx_oob", Help: "queued by the oob stage"},
+	TxInband:     {Name: "tx_inband", Help: "queued for in-band"},
+	TxFull:       {Name: "tx_full", Help: "answers that found the transmit ring full", Drop: true},
+	Throttled:    {Name: "throttled", Help: "activations that used up their budget"},
+}
+
+// What an activation asks of its caller, as bits.
+const (
+	// WakeInband: frames or events wait for in-band.
+	WakeInband = 1 << iota
+	// Rearm: work was left by a budget; call Tick after RearmTicks of the counter.
+	Rearm
+)
+
+// device is the state of one device: no pointer, so that oob code may store to it.
+type device struct {
+	hw   enet.Port
+	mem  frame.Memory
+	free frame.List // empty slots of the driving stage
+
+	rxFull, rxEmpty frame.Ring // driving stage → in-band, and the empties back
+	txFull, txEmpty frame.Ring // in-band → driving stage, and the empties back
+
+	left [rxBudget]frame.Ref // frames of this activation for in-band
+
+	diverted   uint32 // 1: frames go to the companion core first
+	throttled  uint32 // 1: reception is masked until the next tick
+	winStart   uint32 // counter value at which the current window began
+	winFrames  uint32 // frames handed to in-band in it
+	winTicks   uint32 // length of a window, counter ticks
+	winCap     uint32 // frames for in-band per window
+	configured uint32
+}
+
+var (
+	table [Devices]device
+	// counters stand alone, so that a debugger or a test finds them by name when in-band no longer answers.
+	counters [Devices][NumCounters]uint32
+)

@@ -1,0 +1,334 @@
+package divert
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"mortise/drivers/enet"
+	"mortise/drivers/mmio"
+	"mortise/stack/frame"
+)
+
+// Hooks are what the in-band half needs of the board and the stage. All are called in-band only.
+type Hooks struct {
+	// Kick asks the oob stage to run Send for every diverted device.
+	Kick func()
+	// Route sends the device's interrupt to the oob stage or to in-band; between its disabling and enabling the
+	// interrupt, no activation for the device begins.
+	Route func(toOob bool)
+}
+
+// Config describes a device to New.
+type Config struct {
+	Name     string
+	Driver   enet.Config // the controller; its Memory has SlotsPerDevice slots
+	TickHz   uint32      // rate of the stage's counter
+	CapPerMS uint32      // frames handed to in-band per millisecond while diverted; 0: DefaultCapPerMS
+	Hooks    Hooks
+}
+
+// DefaultCapPerMS lets in-band have 32,000 frames a second: four times what full-size frames need at 100 Mbit/s.
+const DefaultCapPerMS = 32
+
+// A Device is the in-band half of a device: what gVisor's endpoint sends and receives over, and the switch of its
+// diversion. It implements inband.Link.
+type Device struct {
+	d      uint32
+	name   string
+	mac    [6]byte
+	driver *enet.Device
+	hooks  Hooks
+
+	rx     sync.Mutex // consumer of rxFull
+	tx     sync.Mutex // producer of txFull; the ring code of a device that is not diverted
+	notify chan struct{}
+
+	noTxSlot atomic.Uint32
+	up       atomic.Bool
+}
+
+// New initialises device d of the table and its controller, not diverted and with reception masked: see Serve.
+//
+//oob:stage init
+func New(d uint32, c Config) (*Device, error) {
+	if d >= Devices {
+		return nil, fmt.Errorf("device %s: number %d, want less than %d", c.Name, d, Devices)
+	}
+	if got := c.Driver.Memory.Slots; got < SlotsPerDevice {
+		return nil, fmt.Errorf("device %s: %d slots, want %d", c.Name, got, SlotsPerDevice)
+	}
+	if c.CapPerMS == 0 {
+		c.CapPerMS = DefaultCapPerMS
+	}
+	v := &table[d]
+	*v = device{mem: c.Driver.Memory, winTicks: c.TickHz / 1000, winCap: c.CapPerMS, configured: 1}
+	driver, err := enet.New(&v.hw, c.Driver)
+	if err != nil {
+		return nil, fmt.Errorf("device %s: %w", c.Name, err)
+	}
+	p := &Device{
+		d: d, name: c.Name, mac: c.Driver.MAC, driver: driver, hooks: c.Hooks, notify: make(chan struct{}, 1),
+	}
+	if err := driver.Init(p.distribute()); err != nil {
+		return nil, fmt.Errorf("device %s: %w", c.Name, err)
+	}
+	return p, nil
+}
+
+// distribute gives every slot that in-band does not hold in a crossing ring to its share: first in-band's, then the
+// receive ring, whose slots it returns, then the reserve. On a fresh device the crossing rings are empty; after a fault
+// they hold what in-band still owns, which stays untouched.
+func (p *Device) distribute() (ring []uint32) {
+	v := &table[p.d]
+	var owned [SlotsPerDevice]bool
+	rx := keep(&v.rxFull, &owned, inbandRx)
+	rx += keep(&v.rxEmpty, &owned, inbandRx-rx)
+	tx := keep(&v.txFull, &owned, inbandTx)
+	tx += keep(&v.txEmpty, &owned, inbandTx-tx)
+	v.free = frame.List{}
+	next := uint32(0)
+	take := func() uint32 {
+		for owned[next] {
+			next++
+		}
+		owned[next] = true
+		return next
+	}
+	for ; rx < inbandRx; rx++ {
+		v.rxEmpty.Push(frame.Ref{Slot: uint16(take())})
+	}
+	for ; tx < inbandTx; tx++ {
+		v.txEmpty.Push(frame.Ref{Slot: uint16(take())})
+	}
+	for range enet.RingSize {
+		ring = append(ring, take())
+	}
+	for range reserve {
+		v.free.Put(take())
+	}
+	v.free.Mark()
+	return ring
+}
+
+// keep marks the slots that r holds as owned and returns how many there are, room at most. What a fault in the middle of
+// a swap left there twice or beside the share's size, and what is no slot, is taken out.
+func keep(r *frame.Ring, owned *[SlotsPerDevice]bool, room int) (n int) {
+	for i := r.Len(); i > 0; i-- {
+		ref, _ := r.Pop()
+		if n < room && ref.Slot < SlotsPerDevice && !owned[ref.Slot] {
+			owned[ref.Slot] = true
+			r.Push(ref)
+			n++
+		}
+	}
+	return n
+}
+
+// Serve starts reception, in the stage that toOob names.
+func (p *Device) Serve(toOob bool) {
+	p.setDiverted(toOob)
+	table[p.d].hw.Unmask()
+}
+
+func (p *Device) setDiverted(on bool) {
+	v := &table[p.d]
+	n := uint32(0)
+	if on {
+		n = 1
+	}
+	p.hooks.Route(on)
+	mmio.Store(&v.diverted, n)
+}
+
+// Rebuild sets the controller and the driving stage's slots up anew, then lets the oob stage (divert) or in-band drive the
+// device. Frames that in-band owned, received or to be sent, stay; what the controller held is lost. It is for a change
+// of the controller's setting, and for falling back to in-band after a fault has stopped the oob stage in the middle of
+// anything.
+func (p *Device) Rebuild(divert bool) error {
+	p.rx.Lock()
+	defer p.rx.Unlock()
+	p.tx.Lock()
+	defer p.tx.Unlock()
+	p.setDiverted(false)
+	table[p.d].throttled = 0
+	if err := p.driver.Reinit(p.distribute()); err != nil {
+		return fmt.Errorf("device %s: %w", p.name, err)
+	}
+	p.resume(divert)
+	return nil
+}
+
+// resume lets a stage go on with what waits: its own frames and in-band's.
+func (p *Device) resume(divert bool) {
+	if divert {
+		p.setDiverted(true)
+		p.hooks.Kick()
+	} else {
+		p.send()
+	}
+	table[p.d].hw.Unmask()
+	p.wake()
+}
+
+// Divert takes the device to the oob stage (on) or in-band, with traffic flowing: no frame is lost, none goes both ways,
+// since the interrupt is disabled while the property changes and the ring's state is the same for both stages.
+func (p *Device) Divert(on bool) {
+	p.rx.Lock()
+	defer p.rx.Unlock()
+	p.tx.Lock()
+	defer p.tx.Unlock()
+	p.setDiverted(false)
+	p.resume(on)
+}
+
+// Interrupt is called in-band when the device's interrupt was routed there, or when the oob stage woke in-band.
+func (p *Device) Interrupt() {
+	if v := &table[p.d]; mmio.Load(&v.diverted) == 0 {
+		v.hw.Mask() // until Receive has emptied the ring
+	}
+	p.wake()
+}
+
+func (p *Device) wake() {
+	select {
+	case p.notify <- struct{}{}:
+	default:
+	}
+}
+
+// Notify returns the channel that gets a value when frames wait.
+func (p *Device) Notify() <-chan struct{} { return p.notify }
+
+// Receive calls f for up to max waiting frames, in order, and returns how many. b lies in the slot: it is valid during
+// the call only.
+func (p *Device) Receive(max int, f func(b []byte)) (n int) {
+	p.rx.Lock()
+	defer p.rx.Unlock()
+	v := &table[p.d]
+	inband := mmio.Load(&v.diverted) == 0
+	if inband {
+		p.tx.Lock()
+		v.throttled = 0
+		Poll(p.d)
+		p.send()
+		p.tx.Unlock()
+	}
+	for ; n < max; n++ {
+		r, ok := v.rxFull.Pop()
+		if !ok {
+			break
+		}
+		f(bytesAt(v.mem.Frame(uint32(r.Slot)), int(r.Len)))
+		v.rxEmpty.Push(frame.Ref{Slot: r.Slot})
+	}
+	switch {
+	case n == max || inband && v.throttled != 0:
+		p.wake() // there is more
+	case inband:
+		v.hw.Unmask()
+	}
+	return n
+}
+
+// Send takes an empty slot of in-band's share, lets fill write a frame of n bytes into it, and has the driving stage send
+// it. false: no slot was free, or n is larger than a frame; the frame is dropped and counted (no_tx_slot).
+func (p *Device) Send(n int, fill func(b []byte)) bool {
+	p.tx.Lock()
+	defer p.tx.Unlock()
+	v := &table[p.d]
+	if n > frame.MaxLen {
+		p.noTxSlot.Add(1)
+		return false
+	}
+	r, ok := v.txEmpty.Pop()
+	if !ok {
+		p.noTxSlot.Add(1)
+		return false
+	}
+	b := bytesAt(v.mem.Frame(uint32(r.Slot)), max(n, frame.MinLen))
+	fill(b[:n])
+	clear(b[n:])
+	v.txFull.Push(frame.Ref{Slot: r.Slot, Len: uint16(len(b))})
+	if mmio.Load(&v.diverted) != 0 {
+		p.hooks.Kick()
+		return true
+	}
+	p.send()
+	return true
+}
+
+// retryAfter is when in-band tries again to queue frames that found the transmit ring full: half the ring's full-size
+// frames have left by then at 100 Mbit/s.
+const retryAfter = 4 * time.Millisecond
+
+// send is Send for a device that is not diverted; frames that must wait for descriptors are tried again later.
+func (p *Device) send() {
+	if Send(p.d)&Rearm != 0 {
+		time.AfterFunc(retryAfter, p.wake)
+	}
+}
+
+// bytesAt makes a slice of n bytes of DMA memory, which the garbage collector does not know.
+func bytesAt(addr uintptr, n int) []byte {
+	return unsafe.Slice(*(**byte)(unsafe.Pointer(&addr)), n)
+}
+
+// Name returns the device's name in the configuration.
+func (p *Device) Name() string { return p.name }
+
+// MAC returns the device's address.
+func (p *Device) MAC() [6]byte { return p.mac }
+
+// Up tells whether the link is up, as SetUp was last told.
+func (p *Device) Up() bool { return p.up.Load() }
+
+// SetUp records the link's state.
+func (p *Device) SetUp(up bool) { p.up.Store(up) }
+
+// OobAnswers tells whether the oob stage answers for the device's oob addresses now.
+func (p *Device) OobAnswers() bool { return mmio.Load(&table[p.d].diverted) != 0 }
+
+// Driver returns the controller's in-band half: link, MDIO, statistics.
+func (p *Device) Driver() *enet.Device { return p.driver }
+
+// Count is the value of a named counter.
+type Count struct {
+	Name, Help string
+	Drop       bool // counts frames dropped
+	Value      uint32
+}
+
+// Counters returns the device's counters, always the same ones in the same order.
+func (p *Device) Counters() []Count {
+	out := make([]Count, 0, NumCounters+1)
+	for i, c := range counterInfo {
+		c.Value = mmio.Load(&counters[p.d][i])
+		out = append(out, c)
+	}
+	return append(out, Count{"no_tx_slot", "from in-band, and its share for sending was used up", true, p.noTxSlot.Load()})
+}
+
+// Place is where slots of a device are, and how many.
+type Place struct {
+	Place, Help string
+	Slots       uint32
+}
+
+// Slots returns where the device's slots are. Each slot is in one place: on a quiet device the numbers but the last add
+// up to SlotsPerDevice.
+func (p *Device) Slots() []Place {
+	v := &table[p.d]
+	return []Place{
+		{"free", "reserve of the stage that drives the device", v.free.Len()},
+		{"rx_ring", "empty, for the controller to receive into", enet.RingSize},
+		{"tx_ring", "being transmitted", enet.RingSize - v.hw.Free()},
+		{"rx_full", "received, waiting for in-band", v.rxFull.Len()},
+		{"rx_empty", "in-band's share for receiving, unused", v.rxEmpty.Len()},
+		{"tx_full", "from in-band, waiting to be transmitted", v.txFull.Len()},
+		{"tx_empty", "in-band's share for sending, unused", v.txEmpty.Len()},
+		{"free_lowest", "the smallest reserve there ever was", v.free.Lowest()},
+	}
+}

@@ -1,0 +1,184 @@
+package divert
+
+import (
+	"mortise/stack/frame"
+	"mortise/stack/oob"
+)
+
+// Poll serves the receive ring of device d: each frame is decided by the companion core if the device is diverted, else
+// left to in-band. At most rxBudget frames; no event is missed, since the interrupt is
+// acknowledged before the ring is read, and reception that a budget cut short is resumed by Tick. It returns what the
+// caller must do (WakeInband, Rearm).
+//
+//oob:stage oob for a diverted device, in-band under the device's lock for another
+func Poll(d uint32) uint32 {
+	v := &table[d%Devices]
+	v.hw.Ack()
+	return v.poll(d)
+}
+
+func (v *device) poll(d uint32) uint32 {
+	c := &counters[d%Devices]
+	var todo, left uint32
+	for i := 0; ; i++ {
+		if i >= rxBudget {
+			todo = v.throttle(c)
+			break
+		}
+		slot, n := v.hw.Receive()
+		if n == 0 {
+			break
+		}
+		c[Received]++
+		if v.free.Len() == 0 {
+			c[NoSlot]++
+			v.hw.Refill(slot)
+			continue
+		}
+		action := oob.Inband
+		if v.diverted != 0 {
+			action = oob.Deliver(d, v.mem.Frame(slot), n)
+		}
+		if action >= oob.Reply && v.answer(c, slot, oob.Length(action)) {
+			continue
+		}
+		if action == oob.Inband {
+			v.left[left%rxBudget] = frame.Ref{Slot: uint16(slot), Len: uint16(n)}
+			left++
+			slot, _ = v.free.Get()
+		}
+		v.hw.Refill(slot)
+	}
+	v.hw.Resume()
+	for i := uint32(0); i < left && i < rxBudget; i++ {
+		v.handOver(c, v.left[i])
+	}
+	v.reclaim()
+	if left != 0 || v.diverted != 0 && oob.PendingEvents() != 0 {
+		todo |= WakeInband
+	}
+	return todo
+}
+
+// answer sends n bytes of the frame in slot at once, and gives the receive ring an empty slot in its place. It reports
+// false, and counts, when the transmit ring is full even after what has completed was taken back.
+func (v *device) answer(c *[NumCounters]uint32, slot, n uint32) bool {
+	spare, _ := v.free.Get() // poll has looked: there is one
+	if !v.hw.Reply(slot, n, spare) {
+		v.reclaim()
+		if !v.hw.Reply(slot, n, spare) {
+			v.free.Put(spare)
+			c[TxFull]++
+			return false
+		}
+	}
+	c[TxOob]++
+	return true
+}
+
+// handOver swaps a received frame for an empty slot of in-band's share, or drops it.
+func (v *device) handOver(c *[NumCounters]uint32, ref frame.Ref) {
+	if v.diverted != 0 {
+		if t := now(); t-v.winStart >= v.winTicks {
+			v.winStart, v.winFrames = t, 0
+		}
+		if v.winFrames >= v.winCap {
+			c[InbandCapped]++
+			v.free.Put(uint32(ref.Slot))
+			return
+		}
+		v.winFrames++
+	}
+	empty, ok := v.rxEmpty.Pop()
+	if !ok {
+		c[InbandFull]++
+		v.free.Put(uint32(ref.Slot))
+		return
+	}
+	v.free.Put(uint32(empty.Slot))
+	v.rxFull.Push(ref) // has room: the share is smaller than the ring
+	c[Inband]++
+}
+
+// throttle pauses reception until the next tick: a flood then leaves time for in-band.
+func (v *device) throttle(c *[NumCounters]uint32) uint32 {
+	v.hw.Mask()
+	v.throttled = 1
+	c[Throttled]++
+	return Rearm
+}
+
+// reclaim takes back the slots whose transmission has completed.
+func (v *device) reclaim() {
+	for i := 0; i < reclaimBudget; i++ {
+		slot, ok := v.hw.Reclaim()
+		if !ok {
+			return
+		}
+		v.free.Put(slot)
+	}
+}
+
+// Send queues the frames that in-band wants device d to send, at most txBudget of them, behind a swap for an empty slot
+// each. It returns Rearm when some had to wait for descriptors.
+//
+//oob:stage oob for a diverted device, in-band under the device's lock for another
+func Send(d uint32) uint32 {
+	v := &table[d%Devices]
+	if v.txFull.Len() == 0 {
+		return 0
+	}
+	v.reclaim()
+	sent := false
+	var todo uint32
+	for i := 0; ; i++ {
+		if i >= txBudget || v.hw.Free() <= txReserve || v.free.Len() <= rxBudget {
+			todo = Rearm
+			break
+		}
+		r, ok := v.txFull.Pop()
+		if !ok {
+			break
+		}
+		empty, _ := v.free.Get()
+		v.txEmpty.Push(frame.Ref{Slot: uint16(empty)})
+		if v.hw.Transmit(uint32(r.Slot), uint32(r.Len)) {
+			counters[d%Devices][TxInband]++
+			sent = true
+		} else {
+			v.free.Put(uint32(r.Slot)) // cannot be: Free was above the reserve
+		}
+	}
+	if sent {
+		v.hw.Start()
+	}
+	if v.txFull.Len() == 0 {
+		todo = 0
+	}
+	return todo
+}
+
+// Tick goes on with what a budget cut short on device d: reception first, then in-band's frames.
+//
+//oob:stage oob for a diverted device, in-band under the device's lock for another
+func Tick(d uint32) uint32 {
+	v := &table[d%Devices]
+	if v.configured == 0 {
+		return 0
+	}
+	var todo uint32
+	if v.throttled != 0 {
+		v.throttled = 0
+		v.hw.Ack()
+		todo = v.poll(d)
+		if v.throttled == 0 {
+			v.hw.Unmask()
+		}
+	}
+	return todo | Send(d)
+}
+
+// Diverted tells whether device d is diverted now.
+//
+//oob:stage any
+func Diverted(d uint32) bool { return table[d%Devices].diverted != 0 }
