@@ -1,0 +1,206 @@
+// Package inband is the in-band network stack: gVisor's netstack over links of our own, with the services that the
+// firmware has by itself and Go's net package on top.
+//
+// Each device has one receiving goroutine. It copies a frame once, from the slot it arrived in into a gVisor buffer, and
+// runs it through the stack to the end; the slot is free when the call returns. Sending copies once, from gVisor's buffer
+// into a slot. A device has a gVisor interface for its untagged traffic and one for each VLAN port: tags are taken off
+// and put on here.
+//
+// While the oob stage answers for a device, this stack holds its own answers to ARP and ICMP echo requests for oob
+// addresses back, so that nothing is answered twice; when the stage has stopped, it answers them, and the oob echo
+// service too. Each received frame is delivered or counted as dropped by exactly one name.
+//
+// Stage: in-band. Follows: RFC 826 (ARP), RFC 862 (echo), RFC 894 (IP over Ethernet), RFC 5227 (address conflicts), IEEE
+// Std 802.1Q-2018, 9.6 (tags). Does not support: IPv6, nested tags, IEEE 802.3 length-encoded frames, forwarding.
+package inband
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/network/arp"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
+
+	"mortise/stack/gateway"
+)
+
+// Link is a device as this stack sees it, whatever drives it.
+type Link interface {
+	Name() string
+	MAC() [6]byte
+	// Receive calls f for up to max frames waiting, in order, and returns how many. The bytes lie in the slot: they are
+	// valid during the call only. One goroutine at a time calls Receive.
+	Receive(max int, f func(b []byte)) int
+	// Send takes a free slot, lets fill write the frame of n bytes into it (b is n bytes long), pads it to the
+	// smallest frame and queues it. It returns false, and counts, when there is no slot. One goroutine at a time calls
+	// Send.
+	Send(n int, fill func(b []byte)) bool
+	// Notify returns a channel that has a value when frames wait, or have come since the last Receive.
+	Notify() <-chan struct{}
+	// OobAnswers tells whether the oob stage answers ARP and ICMP echo for the oob addresses of this device now.
+	OobAnswers() bool
+	// Up tells whether the link is up.
+	Up() bool
+}
+
+// Stack is the in-band stack of a gateway.
+type Stack struct {
+	net      *stack.Stack
+	devices  []*Device
+	byNIC    []*Device // index: tcpip.NICID
+	owned    map[tcpip.Address]bool
+	echoPort uint16
+	stop     chan struct{}
+	workers  sync.WaitGroup
+}
+
+// New builds the stack that cfg describes over links, of which each device of cfg needs the one with its name. Nothing
+// is received before Start.
+func New(cfg *gateway.Config, links ...Link) (*Stack, error) {
+	s := &Stack{owned: map[tcpip.Address]bool{}, echoPort: cfg.Echo.Port, stop: make(chan struct{})}
+	s.net = stack.New(stack.Options{
+		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol, newNeighbours},
+		TransportProtocols: []stack.TransportProtocolFactory{udp.NewProtocol, icmp.NewProtocol4, tcp.NewProtocol},
+		HandleLocal:        true,
+	})
+	if err := s.setTCP(); err != nil {
+		return nil, err
+	}
+	byName := map[string]Link{}
+	for _, l := range links {
+		byName[l.Name()] = l
+	}
+	for i := range cfg.Devices {
+		d := &cfg.Devices[i]
+		link := byName[d.Name]
+		if link == nil {
+			s.net.Close()
+			return nil, fmt.Errorf("device %s: no link of this name among %d", d.Name, len(links))
+		}
+		if err := s.addDevice(d, link); err != nil {
+			s.net.Close()
+			return nil, fmt.Errorf("device %s: %w", d.Name, err)
+		}
+	}
+	if cfg.Echo.Port != 0 {
+		if err := s.serveEcho(tcpip.FullAddress{Port: cfg.Echo.Port}, nil); err != nil {
+			s.net.Close()
+			return nil, fmt.Errorf("UDP echo on port %d: %w", cfg.Echo.Port, err)
+		}
+	}
+	return s, nil
+}
+
+// TCP buffer sizes in bytes: a choice for a gateway that serves a few pages and shells in tens of MB of heap, with room
+// for a window of a 100 Mbit/s link at 20 ms (250 kB).
+const (
+	tcpBufferMin     = 4 << 10
+	tcpBufferDefault = 64 << 10
+	tcpBufferMax     = 256 << 10
+)
+
+func (s *Stack) setTCP() error {
+	sack := tcpip.TCPSACKEnabled(true)
+	receive := tcpip.TCPReceiveBufferSizeRangeOption{Min: tcpBufferMin, Default: tcpBufferDefault, Max: tcpBufferMax}
+	send := tcpip.TCPSendBufferSizeRangeOption{Min: tcpBufferMin, Default: tcpBufferDefault, Max: tcpBufferMax}
+	for _, o := range []tcpip.SettableTransportProtocolOption{&sack, &receive, &send} {
+		if err := s.net.SetTransportProtocolOption(tcp.ProtocolNumber, o); err != nil {
+			return fmt.Errorf("TCP option %T: %s", o, err)
+		}
+	}
+	return nil
+}
+
+func (s *Stack) addDevice(cfg *gateway.Device, link Link) error {
+	d := newDevice(cfg.Name, link)
+	for i := range cfg.Ports {
+		if err := s.addPort(d, &cfg.Ports[i]); err != nil {
+			return fmt.Errorf("port %s: %w", cfg.Ports[i].Name(cfg.Name), err)
+		}
+	}
+	s.devices = append(s.devices, d)
+	return nil
+}
+
+func (s *Stack) addPort(d *Device, cfg *gateway.Port) error {
+	if d.port(cfg.VID) != nil {
+		return errors.New("configured twice")
+	}
+	id := s.net.NextNICID()
+	p := newPort(d, cfg)
+	if err := s.net.CreateNICWithOptions(id, p, stack.NICOptions{Name: p.name}); err != nil {
+		return fmt.Errorf("create interface: %s", err)
+	}
+	p.attachNeighbours(s.net, id)
+	address := tcpip.ProtocolAddress{
+		Protocol: ipv4.ProtocolNumber,
+		AddressWithPrefix: tcpip.AddressWithPrefix{
+			Address: tcpip.AddrFrom4(cfg.Address.Addr().As4()), PrefixLen: cfg.Address.Bits(),
+		},
+	}
+	if err := s.net.AddProtocolAddress(id, address, stack.AddressProperties{}); err != nil {
+		return fmt.Errorf("add address %s: %s", cfg.Address, err)
+	}
+	s.net.AddRoute(tcpip.Route{Destination: address.AddressWithPrefix.Subnet(), NIC: id})
+	if cfg.Gateway.IsValid() {
+		s.net.AddRoute(tcpip.Route{
+			Destination: header.IPv4EmptySubnet, Gateway: tcpip.AddrFrom4(cfg.Gateway.As4()), NIC: id,
+		})
+	}
+	s.enter(id, address.AddressWithPrefix.Address, d)
+	d.addPort(p)
+	if cfg.Oob != nil && cfg.Oob.Accepts(gateway.EchoPort) {
+		local := tcpip.FullAddress{NIC: id, Addr: address.AddressWithPrefix.Address, Port: gateway.EchoPort}
+		if err := s.serveEcho(local, d); err != nil {
+			return fmt.Errorf("fallback of the oob UDP echo: %w", err)
+		}
+	}
+	return nil
+}
+
+func (s *Stack) enter(id tcpip.NICID, address tcpip.Address, d *Device) {
+	for int(id) >= len(s.byNIC) {
+		s.byNIC = append(s.byNIC, nil)
+	}
+	s.byNIC[id] = d
+	s.owned[address] = true
+}
+
+// deviceOf returns the device that interface id lies on, nil when it is none of ours.
+func (s *Stack) deviceOf(id tcpip.NICID) *Device {
+	if id < 0 || int(id) >= len(s.byNIC) {
+		return nil
+	}
+	return s.byNIC[id]
+}
+
+// owns reports whether a is an address of one of the ports.
+func (s *Stack) owns(a tcpip.Address) bool { return s.owned[a] }
+
+// Start lets every device receive, each in a goroutine of its own.
+func (s *Stack) Start() {
+	for _, d := range s.devices {
+		s.workers.Go(func() { d.receive(s.stop) })
+	}
+}
+
+// Close ends receiving and every connection.
+func (s *Stack) Close() {
+	close(s.stop)
+	s.workers.Wait()
+	s.net.Close()
+	s.net.Wait()
+}
+
+// Devices returns the devices in the order of the configuration.
+func (s *Stack) Devices() []*Device { return s.devices }
+
+// Netstack returns gVisor's stack, for what has no method here.
+func (s *Stack) Netstack() *stack.Stack { return s.net }

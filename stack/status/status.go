@@ -1,0 +1,130 @@
+// Package status shows what the gateway does: a page for people at /, Prometheus text at /metrics, JSON at /api/status.
+//
+// The package knows no stage and no driver: the image gives it a Source, which is asked once for each request.
+//
+// Stage: in-band. Follows: Prometheus text exposition format 0.0.4; RFC 9110 (HTTP). Does not support: changing anything,
+// TLS.
+package status
+
+import (
+	"runtime"
+	"runtime/metrics"
+	"time"
+)
+
+// Source returns the state of the gateway now. It is called from several goroutines.
+type Source func() *Status
+
+// Status is the state of a gateway at one time.
+type Status struct {
+	Name    string        `json:"name"`
+	Version string        `json:"version"`
+	Board   string        `json:"board"`
+	Uptime  time.Duration `json:"uptime_ns"`
+	Stage   Stage         `json:"stage"`
+	Runtime Runtime       `json:"runtime"`
+	Devices []Device      `json:"devices"`
+	Groups  []Group       `json:"counters"` // of no device: the in-band stack as a whole
+}
+
+// State is what the oob stage does.
+type State string
+
+// States of the oob stage.
+const (
+	Running State = "running"
+	Stopped State = "stopped"
+	Faulted State = "faulted" // stopped by a fault
+)
+
+// Stage is the oob stage.
+type Stage struct {
+	State          State         `json:"state"`
+	Fault          *Fault        `json:"fault,omitempty"` // the last one, if there was one
+	Activations    uint64        `json:"activations"`
+	Longest        time.Duration `json:"longest_activation_ns"`
+	StackHighWater uint64        `json:"stack_high_water_bytes"`
+	StackSize      uint64        `json:"stack_size_bytes"`
+}
+
+// Fault is a fault in oob code.
+type Fault struct {
+	Kind     string `json:"kind"`
+	Function string `json:"function"`
+	PC       uint32 `json:"pc"`
+	Detail   string `json:"detail,omitempty"` // fault registers
+}
+
+// Runtime is what Go's runtime says of the in-band stage.
+type Runtime struct {
+	GoVersion  string `json:"go_version"`
+	GCs        uint64 `json:"gc_cycles"`
+	HeapBytes  uint64 `json:"heap_bytes"`
+	Goroutines uint64 `json:"goroutines"`
+}
+
+// Device is a network controller.
+type Device struct {
+	Name       string  `json:"name"`
+	Controller string  `json:"controller"`
+	MAC        string  `json:"mac"`
+	MACSource  string  `json:"mac_source"`
+	Up         bool    `json:"link_up"`
+	Link       string  `json:"link,omitempty"` // "100 Mbit/s full duplex"
+	Diverted   bool    `json:"diverted"`
+	Ports      []Port  `json:"ports"`
+	Groups     []Group `json:"counters"`
+}
+
+// Port is an interface on a device.
+type Port struct {
+	Name    string `json:"name"`
+	VID     uint16 `json:"vid,omitempty"`
+	Address string `json:"address"`
+	Oob     bool   `json:"oob"`
+	Accepts string `json:"accepts,omitempty"` // what of it is oob, in words
+}
+
+// Group is a set of counters that one part keeps. Its name is part of the metrics' names: lower-case letters and
+// underscores.
+type Group struct {
+	Name     string    `json:"name"` // "driver", "crossing", "oob", "inband"
+	Title    string    `json:"title"`
+	Counters []Counter `json:"values"`
+}
+
+// Kind says what the number of a Counter is.
+type Kind string
+
+// Kinds of counters.
+const (
+	Count Kind = "count"
+	Drop  Kind = "drop" // frames dropped for the reason that the counter's name says
+	Gauge Kind = "gauge"
+)
+
+// Counter is a named number.
+type Counter struct {
+	Name  string `json:"name"` // lower-case letters, digits and underscores
+	Help  string `json:"help,omitempty"`
+	Kind  Kind   `json:"kind"`
+	Unit  string `json:"unit,omitempty"` // "": frames
+	Value uint64 `json:"value"`
+}
+
+// ReadRuntime fills in Runtime, without stopping the world.
+func ReadRuntime() Runtime {
+	samples := []metrics.Sample{
+		{Name: "/gc/cycles/total:gc-cycles"},
+		{Name: "/memory/classes/heap/objects:bytes"},
+		{Name: "/sched/goroutines:goroutines"},
+	}
+	metrics.Read(samples)
+	value := func(i int) uint64 {
+		if samples[i].Value.Kind() != metrics.KindUint64 {
+			return 0
+		}
+		return samples[i].Value.Uint64()
+	}
+	return Runtime{GoVersion: runtime.Version(), GCs: value(0), HeapBytes: value(1), Goroutines: value(2)}
+}
