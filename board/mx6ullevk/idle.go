@@ -1,0 +1,40 @@
+//go:build tamago
+
+package mx6ullevk
+
+import (
+	"math"
+	"runtime/goos"
+
+	"mortise/drivers/gic"
+)
+
+// alarmPPI is the physical timer's interrupt (ARM DDI 0464, chapter 8), which ends an idle time. It is never taken: what it
+// is for is to be pending.
+const alarmPPI = 29
+
+// initIdle replaces TamaGo's idle governor, which sleeps only when no Go timer runs, and is woken by each FIQ.
+func initIdle() {
+	GIC.Assign(alarmPPI, gic.Inband)
+	GIC.Enable(alarmPPI)
+	goos.Idle = idle
+}
+
+// idle waits in low-power state until the time until, or an in-band interrupt. Activations of the oob stage begin, as they
+// do elsewhere, and do not end it.
+//
+//oob:stage inband
+func idle(until int64) {
+	switch {
+	case until <= 0: // nothing to wait for, and SetAlarm's way to say never
+		return
+	case until != math.MaxInt64:
+		CPU.SetAlarm(until)
+	}
+	waitInband()
+	CPU.SetAlarm(0)
+}
+
+// waitInband executes WFI until an IRQ is pending, with IRQ masked: one that comes between the scheduler's decision and
+// WFI is so not lost.
+func waitInband()

@@ -1,0 +1,140 @@
+package main_test
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"mortise/stack/divert"
+	"mortise/stack/wire"
+)
+
+// A fault in oob code is contained: it is reported, in-band goes on and serves the device, ARP, ICMP and the echo
+// included, until the stage is started again.
+func TestOobFault(t *testing.T) {
+	for _, fault := range []string{"index", "nil", "divide", "store", "stack", "panic", "map", "allocate"} {
+		t.Run(fault, func(t *testing.T) {
+			t.Parallel()
+			r := boot(t, envInject, options{})
+			if !r.echo(nil, 7, []byte("before")) {
+				t.Fatal("no echo before the fault")
+			}
+			r.command("oob " + fault)
+			if err := r.process.WaitSerial("in-band serves it from now on", 30*time.Second); err != nil {
+				log, _ := r.process.Serial()
+				t.Fatalf("%v\n%s", err, log)
+			}
+			s := r.status()
+			if s.Stage.State != "faulted" || !strings.Contains(s.Stage.Fault.Function, "main.") || s.Devices[0].Diverted {
+				t.Errorf("status after the fault = %+v, diverted %v", s.Stage, s.Devices[0].Diverted)
+			}
+			r.command("kick") // one while the stage is down must not hold in-band back
+			r.served(t, "in-band")
+			before := r.core()
+
+			r.command("restart")
+			if err := r.process.WaitSerial("oob stage: serving again", 30*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			r.served(t, "the oob stage")
+			if after := r.core(); after.Accepted() <= before.Accepted() {
+				t.Errorf("frames accepted by the oob stage after its restart = %d, want more than %d",
+					after.Accepted(), before.Accepted())
+			}
+			if s := r.status(); s.Stage.State != "running" || !s.Devices[0].Diverted {
+				t.Errorf("status after the restart = %+v, diverted %v", s.Stage, s.Devices[0].Diverted)
+			}
+			r.checkSlots("rt0")
+		})
+	}
+}
+
+// served checks that somebody answers everything there is an answer for.
+func (r *rig) served(t *testing.T, by string) {
+	t.Helper()
+	for _, tags := range [][]wire.VLAN{nil, vlanTag} {
+		own, ip := rtPeer, rtIP
+		if tags != nil {
+			own, ip = vlanPeer, vlanIP
+		}
+		r.resolve(tags, ip, own)
+		if !r.ping(tags, 2) {
+			t.Errorf("%s, tags %v: no answer to a ping", by, tags)
+		}
+		if !r.echo(tags, 7, []byte("hello")) {
+			t.Errorf("%s, tags %v: no echo", by, tags)
+		}
+	}
+}
+
+// The oob stage outlives in-band.
+func TestInbandDies(t *testing.T) {
+	for _, c := range []struct{ command, serial string }{
+		{"inband panic", "panic: injected"},
+		{"inband nil", "panic"},
+		{"inband exit", ""},
+		{"inband spin", ""},
+	} {
+		t.Run(c.command, func(t *testing.T) {
+			t.Parallel()
+			r := boot(t, envInject, options{})
+			r.command(c.command)
+			if err := r.process.WaitSerial(c.serial, 30*time.Second); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(quiet)
+			r.outlives(t)
+		})
+	}
+}
+
+// outlives checks that 2,000 echoes, and ARP and ICMP among them, are answered with none lost.
+func (r *rig) outlives(t *testing.T) {
+	t.Helper()
+	for i := range uint16(2000) {
+		var tags []wire.VLAN
+		own, ip := rtPeer, rtIP
+		if i%2 == 1 {
+			tags, own, ip = vlanTag, vlanPeer, vlanIP
+		}
+		if !r.echo(tags, 7, []byte{byte(i), byte(i >> 8)}) {
+			t.Fatalf("echo %d of 2000 lost", i)
+		}
+		if i%100 < 2 {
+			r.resolve(tags, ip, own)
+			if !r.ping(tags, i) {
+				t.Fatalf("ping %d lost", i)
+			}
+		}
+	}
+}
+
+// A flood for an in-band stage that never comes by costs in-band, counted by name, and no oob frame.
+func TestFloodIsCounted(t *testing.T) {
+	_, spin, ok := strings.Cut(os.Getenv(envLoad), "spin=")
+	if !ok {
+		t.Skipf("%s names no firmware with spin=: run make test", envLoad)
+	}
+	t.Setenv(envImage, strings.Split(spin, ":")[0])
+	r := boot(t, envImage, options{})
+	const frames = 1000
+	before := r.crossing()
+	other := wire.AppendUDP(nil, r.header(nil), 40000, 7777, make([]byte, 972))
+	for range frames {
+		if err := r.rt.Send(other); err != nil {
+			t.Fatal(err)
+		}
+		if !r.echo(nil, 7, []byte("through")) {
+			t.Fatal("an echo was lost")
+		}
+	}
+	c := r.crossing()
+	for i := range c {
+		c[i] -= before[i]
+	}
+	if dropped := c[divert.InbandFull] + c[divert.InbandCapped]; c[divert.Inband]+dropped != frames || dropped < frames/2 {
+		t.Errorf("of %d frames to in-band %d crossed, %d were dropped as inband_full, %d as inband_capped",
+			frames, c[divert.Inband], c[divert.InbandFull], c[divert.InbandCapped])
+	}
+}

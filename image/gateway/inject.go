@@ -1,0 +1,82 @@
+//go:build tamago && inject
+
+package main
+
+import (
+	"fmt"
+	"log"
+	"net"
+	"os"
+	"strings"
+
+	"mortise/drivers/mmio"
+	"mortise/stack/stage"
+)
+
+// injectPort takes commands over UDP: "oob FAULT", "inband
+// panic|nil|exit|spin", "kick", "restart". This file and
+// inject_oob.go are in test images only.
+const injectPort = 7799
+
+// faults are the oob faults by name; inject_oob.go commits them, in this order.
+var faults = []string{"index", "nil", "divide", "store", "stack", "panic", "map", "allocate"}
+
+func serveInjection(g *gatewayImage) {
+	conn, err := net.ListenPacket("udp", fmt.Sprintf(":%d", injectPort))
+	if err != nil {
+		log.Fatalf("injection: %v", err)
+	}
+	go func() {
+		buf := make([]byte, 256)
+		for {
+			n, from, err := conn.ReadFrom(buf)
+			if err != nil {
+				log.Fatalf("injection: %v", err)
+			}
+			command := string(buf[:n])
+			fmt.Printf("injection: %s\n", command)
+			reply := "ok"
+			run := g.command(command)
+			if run == nil {
+				reply = "unknown command"
+			}
+			if _, err := conn.WriteTo([]byte(reply), from); err != nil {
+				log.Printf("injection: %v", err)
+			}
+			if run != nil {
+				run()
+			}
+		}
+	}()
+}
+
+// command returns what carries out a command, nil if there is no such command.
+func (g *gatewayImage) command(s string) func() {
+	if fault, ok := strings.CutPrefix(s, "oob "); ok {
+		for i, name := range faults {
+			if name == fault {
+				return func() {
+					mmio.Store(&injectKind, uint32(i+1))
+					stage.Kick()
+				}
+			}
+		}
+		return nil
+	}
+	return map[string]func(){
+		"restart":      g.restartStage,
+		"kick":         stage.Kick,
+		"inband panic": func() { go panic("injected") },
+		"inband nil":   func() { go func() { fmt.Println(*(*int)(nil)) }() },
+		"inband exit":  func() { os.Exit(3) },
+		"inband spin":  func() { go spinForEver() },
+	}[s]
+}
+
+func spinForEver() {
+	for {
+		injectSpun++
+	}
+}
+
+var injectSpun uint32

@@ -1,0 +1,83 @@
+//go:build tamago
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log"
+	"time"
+
+	"mortise/board/mx6ullevk"
+	"mortise/drivers/nic"
+	"mortise/drivers/phy"
+	"mortise/stack/divert"
+)
+
+// linkPeriod is the time between two looks at a PHY: somebody who plugs a cable in waits no longer than that.
+const linkPeriod = 500 * time.Millisecond
+
+// watchLinks sets up the PHY of each device and follows its link. A device whose PHY does not answer is served all the
+// same, at 100 Mb/s full duplex: in-band and oob work without it in an emulator, and a person is told.
+func (g *gatewayImage) watchLinks() {
+	for i, d := range g.devices {
+		p, err := g.probe(i)
+		if err == nil {
+			err = p.Setup()
+		}
+		if err != nil {
+			log.Printf("%s: %v; its link is taken to be up, at 100 Mb/s full duplex", d.Name(), err)
+			setLink(d, nic.Link{Up: true, SpeedMbps: 100, FullDuplex: true})
+			continue
+		}
+		fmt.Printf("%s: PHY %s at address %d\n", d.Name(), p.Model(), p.Addr())
+		go follow(d, p)
+	}
+}
+
+// probe finds the PHY of a device on the MDIO buses that may reach it.
+func (g *gatewayImage) probe(device int) (*phy.PHY, error) {
+	c, _ := mx6ullevk.ControllerByName(g.tables.Devices[device].Controller) // addDevice has found it
+	var places []phy.Place
+	for _, bus := range c.MDIO {
+		for i := range g.tables.Devices {
+			if g.tables.Devices[i].Controller == bus {
+				places = append(places, phy.Place{Bus: g.devices[i].Driver(), Addr: c.PHY})
+			}
+		}
+	}
+	return phy.Probe(nil, places...)
+}
+
+// follow tells the device of each change of its link, for ever.
+func follow(d *divert.Device, p *phy.PHY) {
+	var last nic.Link
+	for failed := false; ; time.Sleep(linkPeriod) {
+		link, err := p.Link()
+		if err != nil {
+			if !failed {
+				log.Printf("%s: %v", d.Name(), err)
+			}
+			failed = true
+			continue
+		}
+		failed = false
+		if link != last {
+			fmt.Printf("%s: link %v\n", d.Name(), link)
+			setLink(d, link)
+			last = link
+		}
+	}
+}
+
+// setLink hands a link's state to the driver. A change of speed or duplex takes the controller down and up again.
+func setLink(d *divert.Device, link nic.Link) {
+	err := d.Driver().SetLink(link)
+	if errors.Is(err, nic.ErrRestart) {
+		err = d.Rebuild(d.OobAnswers())
+	}
+	if err != nil {
+		log.Printf("%s: %v", d.Name(), err)
+	}
+	d.SetUp(link.Up)
+}

@@ -1,0 +1,134 @@
+//go:build tamago
+
+// Command gateway is the firmware: the two stages with everything between them, as the configuration asks for.
+//
+// main.go says in what order things start, devices.go maps the configuration to devices, dispatch.go is the oob stage's
+// activation, link.go follows the cables, service.go serves in-band's interrupts, status.go is what the status page shows.
+// load_*.go and inject*.go are built into images for tests only.
+//
+// Stage: in-band; dispatch.go and inject_oob.go run in the oob stage.
+package main
+
+import (
+	"encoding/hex"
+	"fmt"
+	"log"
+	"sync/atomic"
+	"time"
+
+	"mortise"
+	"mortise/board/mx6ullevk"
+	"mortise/stack/divert"
+	"mortise/stack/gateway"
+	"mortise/stack/inband"
+	"mortise/stack/stage"
+	"mortise/stack/status"
+)
+
+// Set by the linker (-X): see tools/mortise.
+var (
+	version = "development"
+	macSeed = "" // hexadecimal; the seed of derived MAC addresses
+)
+
+// gatewayImage is what the firmware's in-band parts share.
+type gatewayImage struct {
+	cfg     *gateway.Config
+	tables  *gateway.Tables
+	devices []*divert.Device
+	irqs    []uint32 // of devices
+	stack   *inband.Stack
+	started time.Time
+
+	conflicts atomic.Uint64 // other hosts seen with an address of ours
+}
+
+func main() {
+	log.SetFlags(0)
+	g := &gatewayImage{started: time.Now()}
+	fmt.Printf("mortise %s on %s\n", version, mx6ullevk.Name)
+	if err := g.start(); err != nil {
+		log.Fatalf("start: %v", err)
+	}
+	fmt.Println("serving")
+	for _, load := range loads {
+		load()
+	}
+	select {}
+}
+
+// start brings everything up: the stage last, so that nothing runs in it before what it needs is there.
+func (g *gatewayImage) start() error {
+	if err := g.configure(); err != nil {
+		return err
+	}
+	if err := mx6ullevk.Init(); err != nil {
+		return err
+	}
+	stage.Init(stage.Config{CPU: mx6ullevk.CPU, GIC: &mx6ullevk.GIC, OnFault: g.onFault, Fallback: g.silence()})
+	if err := g.addDevices(); err != nil {
+		return err
+	}
+	if err := g.startInband(); err != nil {
+		return err
+	}
+	g.startStage()
+	g.watchLinks()
+	return nil
+}
+
+// boardOf describes the board to the configuration's checks.
+func boardOf() *gateway.Board {
+	b := &gateway.Board{Name: mx6ullevk.Name}
+	for _, c := range mx6ullevk.Controllers() {
+		b.Controllers = append(b.Controllers, gateway.Controller{Name: c.Name, OobCapable: true})
+	}
+	return b
+}
+
+// fuseMAC returns the address that the board's fuses hold for a controller.
+func fuseMAC(controller string) (gateway.MAC, bool) {
+	for i, c := range mx6ullevk.Controllers() {
+		if c.Name == controller {
+			mac, ok := mx6ullevk.FuseMAC(i + 1)
+			return mac, ok
+		}
+	}
+	return gateway.MAC{}, false
+}
+
+// configure reads the configuration that is embedded in the image.
+func (g *gatewayImage) configure() (err error) {
+	if g.cfg, err = gateway.Parse("gateway.toml", mortise.GatewayTOML, boardOf()); err != nil {
+		return err
+	}
+	seed, err := hex.DecodeString(macSeed)
+	if err != nil {
+		return fmt.Errorf("MAC seed: %w", err)
+	}
+	g.tables, err = g.cfg.Tables(seed, fuseMAC)
+	return err
+}
+
+// startInband starts gVisor over the devices, Go's net package over gVisor, and the services.
+func (g *gatewayImage) startInband() (err error) {
+	links := make([]inband.Link, len(g.devices))
+	for i, d := range g.devices {
+		links[i] = d
+	}
+	if g.stack, err = inband.New(g.cfg, links...); err != nil {
+		return err
+	}
+	g.stack.ServeNet()
+	g.stack.Start()
+	serveInjection(g)
+	if g.cfg.Status.Port == 0 {
+		return nil
+	}
+	l, err := g.stack.ListenTCP(g.cfg.Status.Port)
+	if err != nil {
+		return fmt.Errorf("status page: %w", err)
+	}
+	go func() { log.Printf("status page: %v", status.Serve(l, g.status)) }()
+	return nil
+}

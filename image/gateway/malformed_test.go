@@ -1,0 +1,110 @@
+package main_test
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"mortise/stack/oob"
+	"mortise/stack/wire"
+	"mortise/stack/wire/wiretest"
+)
+
+// site is whom the corpus' frames are for: this machine.
+func (r *rig) site() wiretest.Site {
+	return wiretest.Site{
+		MAC: r.mac, PeerMAC: peerMAC, VID: vlan, Addr: rtIP, Peer: rtPeer, VAddr: vlanIP, VPeer: vlanPeer,
+	}
+}
+
+// Every frame of the corpus fares on the machine as it does on the host: one counter moves, and nobody answers but the
+// oob stage where it should. The emulator pads frames below 60 bytes, so the ones that are cut off there are the host's.
+func TestCorpus(t *testing.T) {
+	r := boot(t, envImage, options{})
+	index := map[string]int{}
+	for i, name := range oob.CounterNames {
+		index[name] = i
+	}
+	tried := 0
+	for _, c := range wiretest.Corpus(r.site()) {
+		if len(c.Frame) < wire.MinLen {
+			continue
+		}
+		tried++
+		r.rt.Drain()
+		before := r.core()
+		if c.Want == wiretest.Answered {
+			if r.exchange(c.Frame, replyLimit, func(b []byte) bool { return bytes.Equal(b, c.Reply) }) == nil {
+				t.Errorf("%s: not answered, or not as it should be", c.Name)
+			}
+		} else if err := r.rt.Send(c.Frame); err != nil {
+			t.Fatal(err)
+		}
+		after := r.settled(before)
+		before[oob.Received]++
+		before[index[c.Counter]]++
+		before[oob.EventLost] = after[oob.EventLost]
+		if after != before {
+			t.Errorf("%s: counters moved %v, want received and %s by one", c.Name, moved(before, after), c.Counter)
+		}
+	}
+	if tried < 50 {
+		t.Errorf("cases tried = %d, want 50 at least", tried)
+	}
+	r.served(t, "the oob stage")
+	r.checkSlots("rt0")
+}
+
+// settled waits until the core has counted a frame more than before, and returns its counters.
+func (r *rig) settled(before oob.Stats) (s oob.Stats) {
+	for end := time.Now().Add(replyLimit); ; time.Sleep(time.Millisecond) {
+		if s = r.core(); s[oob.Received] != before[oob.Received] || time.Now().After(end) {
+			return s
+		}
+	}
+}
+
+// moved names the counters in which two readings differ.
+func moved(want, got oob.Stats) (names []string) {
+	for i := range got {
+		if got[i] != want[i] {
+			names = append(names, oob.CounterNames[i])
+		}
+	}
+	return names
+}
+
+// Random and mutated frames leave both stages answering and no slot leaked.
+func TestRandomFrames(t *testing.T) {
+	const frames, seed = 20_000, 20261122
+	r := boot(t, envImage, options{})
+	m := wiretest.NewMutator(r.site(), seed)
+	for i := range frames {
+		f := m.Next()
+		for len(f) == 0 { // the emulator takes an empty datagram for the end of the cable
+			f = m.Next()
+		}
+		if err := r.rt.Send(f); err != nil {
+			t.Fatal(err)
+		}
+		if i%64 == 0 {
+			r.rt.Drain()
+		}
+	}
+	for last := uint32(0); ; time.Sleep(quiet) {
+		s := r.core()
+		if s[oob.Received] == last {
+			break
+		}
+		last = s[oob.Received]
+	}
+	r.rt.Drain()
+	if s := r.core(); s[oob.Received] < frames*9/10 { // the driver has refused the too long ones
+		t.Errorf("frames received = %d of %d", s[oob.Received], frames)
+	}
+	r.served(t, "the oob stage")
+	r.checkSlots("rt0")
+	if _, err := r.get("/metrics"); err != nil {
+		t.Errorf("in-band after %d frames, seed %d: %v", frames, seed, err)
+	}
+}

@@ -1,0 +1,142 @@
+//go:build tamago
+
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"mortise/board/mx6ullevk"
+	"mortise/stack/divert"
+	"mortise/stack/gateway"
+	"mortise/stack/inband"
+	"mortise/stack/oob"
+	"mortise/stack/stage"
+	"mortise/stack/status"
+)
+
+// status reads the state of everything for the status page.
+func (g *gatewayImage) status() *status.Status {
+	s := &status.Status{
+		Name: g.cfg.Name, Version: version, Board: mx6ullevk.Name, Uptime: time.Since(g.started),
+		Stage: stageStatus(), Runtime: status.ReadRuntime(),
+	}
+	for i := range g.tables.Devices {
+		s.Devices = append(s.Devices, g.deviceStatus(i))
+	}
+	s.Groups = []status.Group{inbandGroup("netstack", "gVisor netstack", g.stack.Counters())}
+	return s
+}
+
+func stageStatus() status.Stage {
+	st := stage.Statistics()
+	s := status.Stage{
+		State: status.Stopped, Activations: uint64(st.Activations),
+		Longest:        time.Duration(st.LongestTicks) * time.Second / time.Duration(stage.TicksPerSecond()),
+		StackHighWater: uint64(st.HighWaterBytes), StackSize: uint64(st.StackBytes),
+	}
+	switch stage.Status() {
+	case stage.Serving:
+		s.State = status.Running
+	case stage.Faulted:
+		s.State = status.Faulted
+	}
+	if f, ok := stage.LastFault(); ok {
+		s.Fault = &status.Fault{Kind: f.Kind.String(), Function: f.Func.Func, PC: f.PC, Detail: f.String()}
+	}
+	return s
+}
+
+func (g *gatewayImage) deviceStatus(i int) status.Device {
+	t, d := &g.tables.Devices[i], g.devices[i]
+	link := d.Driver().Link()
+	s := status.Device{
+		Name: t.Name, Controller: t.Controller, MAC: t.MAC.String(), MACSource: string(t.MACSource),
+		Up: d.Up(), Link: link.String(), Diverted: divert.Diverted(uint32(i)),
+	}
+	for _, p := range t.Ports {
+		addr := fmt.Sprintf("%d.%d.%d.%d/%d", p.Addr>>24, p.Addr>>16&255, p.Addr>>8&255, p.Addr&255, p.Prefix)
+		s.Ports = append(s.Ports, status.Port{Name: p.Name, VID: p.VID, Address: addr, Oob: p.Oob, Accepts: accepts(&p)})
+	}
+	s.Groups = []status.Group{driverGroup(d), crossingGroup(d)}
+	if t.Diverted {
+		s.Groups = append(s.Groups, oobGroup(uint32(i)))
+	}
+	s.Groups = append(s.Groups, inbandGroup("inband", "In-band stage", g.stack.Devices()[i].Counters()))
+	return s
+}
+
+// accepts says in words which frames of a port are the oob stage's.
+func accepts(p *gateway.PortTable) string {
+	switch {
+	case !p.Oob:
+		return ""
+	case p.AllIPv4:
+		return "all IPv4, ARP"
+	}
+	s := "ARP, ICMP echo"
+	for _, r := range p.UDP {
+		s += fmt.Sprintf(", UDP port %d", r.First)
+		if r.Last != r.First {
+			s += fmt.Sprintf("–%d", r.Last)
+		}
+	}
+	return s
+}
+
+func driverGroup(d *divert.Device) status.Group {
+	group := status.Group{Name: "driver", Title: "Driver"}
+	for _, c := range d.Driver().Stats(nil) {
+		kind := status.Count
+		if c.Drop {
+			kind = status.Drop
+		}
+		group.Counters = append(group.Counters, status.Counter{Name: c.Name, Kind: kind, Value: c.Value})
+	}
+	return group
+}
+
+func crossingGroup(d *divert.Device) status.Group {
+	group := status.Group{Name: "crossing", Title: "Between the stages"}
+	for _, c := range d.Counters() {
+		kind := status.Count
+		if c.Drop {
+			kind = status.Drop
+		}
+		group.Counters = append(group.Counters,
+			status.Counter{Name: c.Name, Help: c.Help, Kind: kind, Value: uint64(c.Value)})
+	}
+	for _, s := range d.Slots() {
+		group.Counters = append(group.Counters, status.Counter{
+			Name: "slots_" + s.Place, Help: s.Help, Kind: status.Gauge, Unit: "slots", Value: uint64(s.Slots),
+		})
+	}
+	return group
+}
+
+func oobGroup(n uint32) status.Group {
+	group := status.Group{Name: "oob", Title: "Out-of-band stage"}
+	for i, v := range oob.Snapshot(n) {
+		kind := status.Count
+		if oob.ClassOf(i) == oob.ClassDropped {
+			kind = status.Drop
+		}
+		group.Counters = append(group.Counters, status.Counter{
+			Name: oob.CounterNames[i], Kind: kind, Value: uint64(v),
+		})
+	}
+	return group
+}
+
+func inbandGroup(name, title string, counters []inband.Counter) status.Group {
+	group := status.Group{Name: name, Title: title}
+	for _, c := range counters {
+		kind := status.Count
+		if c.Kind == inband.Drop {
+			kind = status.Drop
+		}
+		group.Counters = append(group.Counters,
+			status.Counter{Name: c.Name, Help: c.Help, Kind: kind, Unit: c.Unit, Value: c.Value})
+	}
+	return group
+}

@@ -1,0 +1,215 @@
+//go:build tamago
+
+// Command stagetest is a firmware that proves the oob stage: the timer's jitter under in-band load, kicks and wakes, every
+// kind of fault with the return to in-band after it, and that the stage outlives in-band. It is an image of its own, so
+// that nothing of it, least of all the fault injection, is in production. qemu_test.go boots it. What it does stands in the
+// word at commandAddr, which QEMU's loader device fills in:
+//
+//	0        every test but deaths; ends with STAGETEST PASS or STAGETEST FAIL
+//	1 …      ends in-band, by deaths' number; the oob stage then prints STAGETEST OUTLIVED by itself
+//
+// Afterwards the console takes the same as the lines "all" and "die NAME".
+//
+// Stage: both. Does not support: hardware, whose memory holds no command.
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	board "mortise/board/mx6ullevk"
+	"mortise/drivers/mmio"
+	"mortise/stack/stage"
+)
+
+// commandAddr is a word of DMA memory that nothing else uses.
+const commandAddr = board.DMABase + board.DMASize - 16
+
+var failures int
+
+func failf(format string, args ...any) {
+	failures++
+	fmt.Printf("FAIL "+format+"\n", args...)
+}
+
+func main() {
+	if err := board.Init(); err != nil {
+		failf("board: %v", err)
+	}
+	stage.Init(stage.Config{CPU: board.CPU, GIC: &board.GIC, OnFault: onFault, Fallback: fallback()})
+	oob.cpu = board.GIC.CPU
+	go serveInterrupts(serviceInterrupts)
+	stage.Start()
+
+	if command := mmio.LoadMem(commandAddr); command > 0 && command <= uint32(len(deaths)) {
+		die(deaths[command-1].name)
+	} else {
+		all()
+	}
+	for {
+		fmt.Println("STAGETEST READY")
+		words := strings.Fields(board.ReadLine())
+		switch {
+		case len(words) == 1 && words[0] == "all":
+			all()
+		case len(words) == 2 && words[0] == "die":
+			die(words[1])
+		default:
+			fmt.Printf("unknown command %q\n", words)
+		}
+	}
+}
+
+func all() {
+	start := time.Now()
+	for _, t := range []struct {
+		name string
+		run  func()
+	}{
+		{"jitter", testJitter},
+		{"kick", testKick},
+		{"stop", testStop},
+		{"exact return", testExactReturn},
+		{"faults", testFaults},
+		{"jitter after faults", testJitter},
+	} {
+		before := failures
+		t.run()
+		if failures == before {
+			fmt.Printf("ok   %s\n", t.name)
+		}
+	}
+	s := stage.Statistics()
+	fmt.Printf("statistics: %+v, %d MHz ticks, %v\n", s, stage.TicksPerSecond()/1e6, time.Since(start).Round(time.Millisecond))
+	if failures > 0 {
+		fmt.Printf("STAGETEST FAIL %d\n", failures)
+		return
+	}
+	fmt.Println("STAGETEST PASS")
+}
+
+const (
+	rateHz = 10_000
+	ticks  = 10_000
+)
+
+// testJitter runs a periodic oob task under garbage collection and prints.
+func testJitter() {
+	var before runtime.MemStats
+	runtime.ReadMemStats(&before)
+	stop := make(chan struct{})
+	done := make(chan struct{})
+	go churn(stop, done)
+
+	stage.ResetLongest()
+	startTicks(stage.TicksPerSecond()/rateHz, ticks)
+	for i := 0; oob.left.Load() > 0; i++ {
+		if i%8 == 0 {
+			fmt.Printf("jitter: %d ticks to go\n", oob.left.Load())
+		}
+		runtime.GC()
+	}
+	close(stop)
+	<-done
+
+	var after runtime.MemStats
+	runtime.ReadMemStats(&after)
+	s := stage.Statistics()
+	fmt.Printf("jitter: %d activations at %d Hz, %d collections, late %d to %d ticks, longest %d ticks, stack %d of %d bytes\n",
+		ticks, rateHz, after.NumGC-before.NumGC, oob.early, oob.late, s.LongestTicks, s.HighWaterBytes, s.StackBytes)
+	if virtualTime() && (oob.missed != 0 || oob.late-oob.early > 1) {
+		failf("jitter: late %d to %d ticks, want one value", oob.early, oob.late)
+	}
+}
+
+// virtualTime reports whether the emulator counts instructions: only then is a latency a number that repeats. The
+// virtual counter then stands still but for the instructions between two reads.
+func virtualTime() bool {
+	var first uint32
+	for i := range 64 {
+		t := stage.Now()
+		d := stage.Now() - t
+		if i == 0 {
+			first = d
+		}
+		if d > first+1 || d+1 < first || d > 16 {
+			return false
+		}
+	}
+	return true
+}
+
+type tree struct{ left, right *tree }
+
+func grow(depth int) *tree {
+	if depth == 0 {
+		return nil
+	}
+	return &tree{grow(depth - 1), grow(depth - 1)}
+}
+
+// churn allocates until stop is closed.
+func churn(stop, done chan struct{}) {
+	defer close(done)
+	for {
+		select {
+		case <-stop:
+			return
+		default:
+			m := map[int]*tree{}
+			for i := range 32 {
+				m[i] = grow(6)
+			}
+			runtime.Gosched()
+		}
+	}
+}
+
+// testKick makes round trips: in-band kicks, oob wakes.
+func testKick() {
+	const rounds = 1000
+	for i := range uint32(rounds) {
+		kicks, wakes := oob.kicks.Load(), inband.wakes.Load()
+		oob.answer.Store(1)
+		stage.Kick()
+		if got := oob.kicks.Load(); got != kicks+1 {
+			failf("kick %d: %d activations before the next statement, want 1", i, got-kicks)
+			break
+		}
+		if !eventually(func() bool { return inband.wakes.Load() != wakes }) {
+			failf("kick %d: no wake", i)
+			break
+		}
+	}
+	oob.answer.Store(0)
+	fmt.Printf("kick: %d kicks, %d wakes\n", oob.kicks.Load(), inband.wakes.Load())
+}
+
+// testStop checks that nothing runs while the stage is stopped, and that a kick is kept.
+func testStop() {
+	stage.Stop()
+	before := oob.kicks.Load()
+	stage.Kick()
+	if stage.Running() || oob.kicks.Load() != before {
+		failf("stop: the stage ran while stopped")
+	}
+	stage.Start()
+	if oob.kicks.Load() != before+1 {
+		failf("stop: the kick was lost")
+	}
+}
+
+// eventually waits up to a second for ok.
+func eventually(ok func() bool) bool {
+	for deadline := time.Now().Add(time.Second); ; {
+		if ok() {
+			return true
+		}
+		if time.Now().After(deadline) {
+			return false
+		}
+		runtime.Gosched()
+	}
+}
