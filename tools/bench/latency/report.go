@@ -1,0 +1,163 @@
+package latency
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Report is what a run of the bench found.
+type Report struct {
+	QEMU     string    // version
+	Emulator string    // path
+	Results  []*Result // in the order run
+	Skipped  []Skip
+	Peers    []Peer // not by this run
+}
+
+// Skip is a case that did not run, and why.
+type Skip struct{ Case, Why string }
+
+// Peer is another guest's figure, taken once with QEMU 10.0.2 at shift 3 (64-byte UDP echo, 2,000 requests, about 1 kHz).
+type Peer struct {
+	Guest       string
+	Median, Max int64 // instructions; 0: none answered
+}
+
+// Peers returns the figures of docs/measure.md.
+func Peers() []Peer {
+	return []Peer{
+		{"bare-metal C, FIQ, echoes every frame unseen (the floor)", 155, 156},
+		{"Debian 6.12, idle", 15625, 31250},
+		{"Debian 6.12, loaded", 17625, 406750},
+		{"Debian 6.12 PREEMPT_RT, idle", 44000, 71125},
+		{"Debian 6.12 PREEMPT_RT, loaded", 46125, 83750},
+		{"Debian 6.12 PREEMPT_RT, loaded + 1 kpps flood, threaded NAPI", 52250, 97250},
+		{"stock TamaGo + gVisor, idle", 92125, 101375},
+		{"stock TamaGo + gVisor, yielding GC churn", 5043000, 30548625},
+		{"stock TamaGo + gVisor, goroutines that do not yield (all lost)", 0, 0},
+	}
+}
+
+// Missed tells whether a bound was missed or a case did not run.
+func (r *Report) Missed() bool {
+	return len(r.Skipped) > 0 || slices.ContainsFunc(r.Results, func(r *Result) bool { return len(r.Missed) > 0 })
+}
+
+// WriteJSON writes the report for machines.
+func (r *Report) WriteJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "\t")
+	return e.Encode(r)
+}
+
+// WriteText writes the report for people. cases are those that the results are of.
+func (r *Report) WriteText(w io.Writer, cases []Case) error {
+	t := table{header: []string{"case", "shift", "requests", "lost", "min", "median", "99 %", "max", "demanded", "", "hash"}}
+	for _, result := range r.Results {
+		i := slices.IndexFunc(cases, func(c Case) bool { return c.Name == result.Case })
+		t.rows = append(t.rows, cases[i].row(result))
+	}
+	for _, peer := range r.Peers {
+		t.rows = append(t.rows, peer.row())
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "Wire-to-wire latency in guest instructions, in virtual time. QEMU %s (%s).\n\n", r.QEMU, r.Emulator)
+	t.write(&b)
+	b.WriteString("\n* A peer's figure on the same board, taken once (QEMU 10.0.2, shift 3) and not by this run.\n" +
+		"A figure is exact to one instruction at shift 10. At shift 3 it is a whole microsecond, rounded down: 125\n" +
+		"instructions. It says nothing about caches, bus or wire time. docs/measure.md has the details.\n")
+	r.writeRemarks(&b)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func (r *Report) writeRemarks(b *strings.Builder) {
+	for _, result := range r.Results {
+		if result.Flood.Sent > 0 {
+			fmt.Fprintf(b, "%s: in-band answered %d of %d flood frames.\n", result.Case, result.Flood.Answered,
+				result.Flood.Sent)
+		}
+		if result.GCBefore >= 0 {
+			fmt.Fprintf(b, "%s: garbage collections %d before, %d after.\n", result.Case, result.GCBefore, result.GCAfter)
+		}
+		if result.Unsteady != "" {
+			fmt.Fprintf(b, "%s: repetition not compared: %s.\n", result.Case, result.Unsteady)
+		}
+		for _, missed := range result.Missed {
+			fmt.Fprintf(b, "%s: MISSED: %s.\n", result.Case, missed)
+		}
+	}
+	for _, skip := range r.Skipped {
+		fmt.Fprintf(b, "%s: NOT RUN: %s.\n", skip.Case, skip.Why)
+	}
+}
+
+func (c *Case) row(r *Result) []string {
+	verdict := "ok"
+	if len(r.Missed) > 0 {
+		verdict = "MISSED"
+	}
+	demanded := "median ≤ " + group(c.Median)
+	if c.Spread != unbounded {
+		demanded += ", max ≤ median + " + group(c.Spread)
+	}
+	return []string{c.About, strconv.Itoa(c.Shift), group(int64(r.Requests)), group(int64(r.Lost)), group(r.Min),
+		group(r.Median), group(r.P99), group(r.Max), demanded, verdict, r.Hash}
+}
+
+func (p *Peer) row() []string {
+	row := []string{"* " + p.Guest, "", "", "", "", "–", "", "–", "", "", ""}
+	if p.Median > 0 {
+		row[5], row[7] = group(p.Median), group(p.Max)
+	}
+	return row
+}
+
+// group writes n with a comma between thousands.
+func group(n int64) string {
+	s := strconv.FormatInt(n, 10)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// Columns of a table from firstNumber to lastNumber hold numbers, which go to the right.
+const (
+	firstNumber = 1
+	lastNumber  = 7
+)
+
+// table is text in columns.
+type table struct {
+	header []string
+	rows   [][]string
+}
+
+func (t *table) write(b *strings.Builder) {
+	lines := append([][]string{t.header}, t.rows...)
+	width := make([]int, len(t.header))
+	for _, line := range lines {
+		for i, cell := range line {
+			width[i] = max(width[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, line := range lines {
+		var text strings.Builder
+		for i, cell := range line {
+			gap := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
+			if i >= firstNumber && i <= lastNumber {
+				cell = gap + cell
+			} else {
+				cell += gap
+			}
+			text.WriteString(cell + "  ")
+		}
+		b.WriteString(strings.TrimRight(text.String(), " ") + "\n")
+	}
+}

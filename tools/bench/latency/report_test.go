@@ -1,0 +1,92 @@
+package latency
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func testReport() (*Report, []Case) {
+	cases := Cases()
+	r := &Report{QEMU: "7.2.22", Emulator: "/usr/bin/qemu-system-arm", Peers: Peers()}
+	for i := range cases[:5] {
+		result := good(&cases[i])
+		result.Hash, result.GCBefore, result.GCAfter = "0123456789abcdef", -1, -1
+		r.Results = append(r.Results, result)
+	}
+	r.Results[2].GCBefore, r.Results[2].GCAfter = 12, 34
+	r.Results[1].Median = 1700
+	r.Results[1].Missed = cases[1].Check(r.Results[1])
+	r.Results[4].Flood = FloodCount{2064, 17}
+	r.Results[4].Unsteady = "give the main thread SCHED_RR: operation not permitted"
+	r.Skipped = []Skip{{"inband", "no firmware given"}}
+	return r, cases
+}
+
+func TestWriteText(t *testing.T) {
+	report, cases := testReport()
+	var got bytes.Buffer
+	if err := report.WriteText(&got, cases); err != nil {
+		t.Fatal(err)
+	}
+	golden := filepath.Join("testdata", "report.txt")
+	if *update {
+		if err := os.WriteFile(golden, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got.String()); diff != "" {
+		t.Errorf("report (-want +got):\n%s", diff)
+	}
+}
+
+func TestWriteJSON(t *testing.T) {
+	report, _ := testReport()
+	var b bytes.Buffer
+	if err := report.WriteJSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	var got Report
+	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(report, &got); diff != "" {
+		t.Errorf("JSON round trip (-want +got):\n%s", diff)
+	}
+}
+
+func TestMissed(t *testing.T) {
+	tests := []struct {
+		name   string
+		report Report
+		want   bool
+	}{
+		{"all met", Report{Results: []*Result{{}}}, false},
+		{"bound missed", Report{Results: []*Result{{}, {Missed: []string{"median"}}}}, true},
+		{"case not run", Report{Skipped: []Skip{{"oob", "no firmware"}}}, true},
+	}
+	for _, test := range tests {
+		if got := test.report.Missed(); got != test.want {
+			t.Errorf("%s: Missed = %v, want %v", test.name, got, test.want)
+		}
+	}
+}
+
+func TestGroup(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 999: "999", 1000: "1,000", 30548625: "30,548,625"} {
+		if got := group(n); got != want {
+			t.Errorf("group(%d) = %q, want %q", n, got, want)
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package latency
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"mortise/tools/qemu"
+)
+
+// runDeadline is how long a case may take on the host's clock.
+const runDeadline = 5 * time.Minute
+
+// Images are the firmware files that the cases boot, by load; Images[""] is the production image.
+type Images map[Load]string
+
+// For returns the image of a load. An image that is given for AnyLoad stands in for any load that has none of its own.
+func (images Images) For(load Load) (path string, ok bool) {
+	if path, ok = images[load]; !ok && load != "" {
+		path, ok = images[AnyLoad]
+	}
+	return path, ok
+}
+
+// Config says where and with what to run.
+type Config struct {
+	Emulator *qemu.Emulator
+	Images   Images
+	Dir      string // gets a serial log and a capture for every case
+}
+
+// Result is what a case measured.
+type Result struct {
+	Case       string
+	Statistics            // in instructions
+	Resolution int64      // of all of these, either way
+	Duplicates int        // replies to a request that had been answered
+	Garbled    int        // IPv4 frames to us with a wrong length or checksum
+	Flood      FloodCount // frames to in-band
+	GCBefore   int        // garbage collections by the guest's count, -1: none told
+	GCAfter    int
+	Hash       string        // of all times and latencies
+	Unsteady   string        // why the run need not repeat exactly, empty: it does
+	Took       time.Duration // on the host's clock
+	Missed     []string      // bounds
+	Samples    []Sample      `json:"-"`
+}
+
+// FloodCount counts the frames to in-band that went with the requests.
+type FloodCount struct{ Sent, Answered int }
+
+// ErrNoImage says that a case's firmware was not given.
+var ErrNoImage = errors.New("no firmware given")
+
+// Run runs one case and compares it with its bounds.
+func Run(ctx context.Context, config Config, c Case) (*Result, error) {
+	kernel, ok := config.Images.For(c.Load)
+	if !ok {
+		return nil, fmt.Errorf("%w for load %q", ErrNoImage, c.Load)
+	}
+	start := time.Now()
+	capture := filepath.Join(config.Dir, c.Name+".pcap")
+	r := &Result{Case: c.Name, Resolution: Resolution(c.Shift)}
+	if err := r.capture(ctx, config, &c, kernel, capture); err != nil {
+		return nil, err
+	}
+	records, err := ReadCapture(capture)
+	if err != nil {
+		return nil, err
+	}
+	e := Match(records)
+	r.Samples, r.Duplicates, r.Garbled = e.Samples, e.Duplicates, e.Garbled
+	r.Flood = FloodCount{e.FloodSent, e.FloodAnswered}
+	r.Statistics, r.Hash = Summarize(e.Samples, c.Shift), Hash(e.Samples)
+	r.Took = time.Since(start)
+	r.Missed = c.Check(r)
+	return r, nil
+}
+
+// Repeat runs a case n times. All runs must meet the bounds and, where the host allows it, be equal to the microsecond;
+// the first one's result is returned, with what any of them missed.
+func Repeat(ctx context.Context, config Config, c Case, n int) (*Result, error) {
+	first, err := Run(ctx, config, c)
+	for i := 2; i <= n && err == nil; i++ {
+		var r *Result
+		if r, err = Run(ctx, config, c); err == nil {
+			first.compare(r, i)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return first, nil
+}
+
+// compare adds to r what run number n, of the same case, missed or did differently.
+func (r *Result) compare(again *Result, n int) {
+	r.Took += again.Took
+	for _, missed := range again.Missed {
+		r.Missed = append(r.Missed, fmt.Sprintf("run %d: %s", n, missed))
+	}
+	if r.Unsteady == "" {
+		r.Unsteady = again.Unsteady
+	}
+	if r.Unsteady == "" && again.Hash != r.Hash {
+		r.Missed = append(r.Missed, fmt.Sprintf("run %d has hash %s, want the first run's %s", n, again.Hash, r.Hash))
+	}
+}
+
+// capture boots the firmware and talks to it while QEMU captures.
+func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, path string) error {
+	s := session{peer: c.peer(), answered: map[stream]int{}}
+	var err error
+	if s.wire, err = qemu.NewWire(); err != nil {
+		return err
+	}
+	defer s.wire.Close()
+	if s.barrier, err = qemu.NewBarrier(); err != nil {
+		return err
+	}
+	defer s.barrier.Close()
+	machine := qemu.Machine{
+		Emulator: config.Emulator,
+		Kernel:   kernel,
+		Ports:    []qemu.Port{{Net: s.wire, PCAP: path, Release: c.Interval, Barrier: s.barrier}},
+		Icount:   &qemu.Icount{Shift: c.Shift},
+		Serial:   filepath.Join(config.Dir, c.Name+".log"),
+		Deadline: runDeadline,
+		Steady:   true,
+	}
+	if err := os.MkdirAll(config.Dir, 0o755); err != nil {
+		return err
+	}
+	if err := s.queueFirst(); err != nil {
+		return err
+	}
+	if s.process, err = machine.Start(ctx); err != nil {
+		return err
+	}
+	defer s.process.Stop()
+	if err := s.process.Steady(); err != nil {
+		r.Unsteady = err.Error()
+	}
+	l, err := s.run(c)
+	r.GCBefore, r.GCAfter = l.before, l.after
+	return err
+}

@@ -1,0 +1,155 @@
+// Command bench measures the gateway's wire-to-wire latencies in virtual time, in guest instructions, and compares them
+// with what is demanded of them: go run ./tools/bench. What the figures mean is in docs/measure.md.
+//
+// Stage: none (host). Does not support: hosts other than Linux.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"syscall"
+
+	"mortise/tools/bench/latency"
+	"mortise/tools/qemu"
+)
+
+// errMissed ends a run that -check was given for.
+var errMissed = errors.New("not all that is demanded was reached")
+
+type options struct {
+	pattern  string
+	emulator string
+	elf      string
+	load     latency.Images
+	json     string
+	dir      string
+	check    bool
+	list     bool
+	repeat   int
+}
+
+func main() {
+	o := options{load: latency.Images{}}
+	flag.StringVar(&o.pattern, "case", "", "run the cases whose name matches this `regexp` only")
+	flag.StringVar(&o.emulator, "qemu", "", "`path` of qemu-system-arm (default $"+qemu.EnvPath+", PATH, or it gets installed)")
+	flag.StringVar(&o.elf, "elf", "", "firmware `file` (default: the checkout's, built now)")
+	flag.Var(o.load, "load-elf", "firmware `file` with in-band load, for any load, or LOAD=file for one; may be repeated")
+	flag.StringVar(&o.json, "json", "", "write the report to this `file`, too")
+	flag.StringVar(&o.dir, "dir", "build/bench", "`directory` for images, serial logs and captures")
+	flag.BoolVar(&o.check, "check", false, "fail if a figure misses what is demanded of it")
+	flag.BoolVar(&o.list, "list", false, "list the cases and end")
+	flag.IntVar(&o.repeat, "repeat", 1, "run each case `n` times and compare the runs")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, &o, os.Stdout, os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o *options, out, log io.Writer) error {
+	cases, err := selected(o.pattern)
+	if err != nil {
+		return err
+	}
+	if o.list {
+		for _, c := range cases {
+			fmt.Fprintf(out, "%-16s %s\n", c.Name, c.About)
+		}
+		return nil
+	}
+	config, err := o.prepare(ctx, cases, log)
+	if err != nil {
+		return err
+	}
+	report, err := o.measure(ctx, config, cases, log)
+	if err != nil {
+		return err
+	}
+	if err := report.WriteText(out, cases); err != nil {
+		return err
+	}
+	if err := o.writeJSON(report); err != nil {
+		return err
+	}
+	if o.check && report.Missed() {
+		return errMissed
+	}
+	return nil
+}
+
+func selected(pattern string) (cases []latency.Case, err error) {
+	match, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("-case: %w", err)
+	}
+	for _, c := range latency.Cases() {
+		if match.MatchString(c.Name) {
+			cases = append(cases, c)
+		}
+	}
+	if cases == nil {
+		return nil, fmt.Errorf("-case %s: no case has such a name; -list lists them", pattern)
+	}
+	return cases, nil
+}
+
+// prepare finds the emulator and the firmware. Firmware that is named is used as it is, and then none is built.
+func (o *options) prepare(ctx context.Context, cases []latency.Case, log io.Writer) (c latency.Config, err error) {
+	if c.Emulator, err = qemu.Ensure(ctx, o.emulator, log); err != nil {
+		return c, err
+	}
+	c.Dir, c.Images = o.dir, o.load
+	if o.elf != "" {
+		c.Images[""] = o.elf
+	}
+	if len(c.Images) == 0 {
+		root, err := latency.Root()
+		if err != nil {
+			return c, err
+		}
+		c.Images, err = latency.Build(ctx, root, "", o.dir, latency.Loads(cases), log)
+		return c, err
+	}
+	return c, nil
+}
+
+func (o *options) measure(ctx context.Context, config latency.Config, cases []latency.Case, log io.Writer) (*latency.Report, error) {
+	report := &latency.Report{QEMU: config.Emulator.Version.String(), Emulator: config.Emulator.Path, Peers: latency.Peers()}
+	for i, c := range cases {
+		result, err := latency.Repeat(ctx, config, c, o.repeat)
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		if err != nil {
+			fmt.Fprintf(log, "bench: %d/%d %s: %v\n", i+1, len(cases), c.Name, err)
+			report.Skipped = append(report.Skipped, latency.Skip{Case: c.Name, Why: err.Error()})
+			continue
+		}
+		fmt.Fprintf(log, "bench: %d/%d %s: %.1f s\n", i+1, len(cases), c.Name, result.Took.Seconds())
+		report.Results = append(report.Results, result)
+	}
+	return report, nil
+}
+
+func (o *options) writeJSON(report *latency.Report) error {
+	if o.json == "" {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(o.json), 0o755); err != nil {
+		return err
+	}
+	f, err := os.Create(o.json)
+	if err != nil {
+		return err
+	}
+	return errors.Join(report.WriteJSON(f), f.Close())
+}

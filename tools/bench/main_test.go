@@ -1,0 +1,70 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mortise/tools/bench/latency"
+)
+
+func TestSelected(t *testing.T) {
+	tests := []struct {
+		pattern string
+		want    int
+	}{
+		{"", len(latency.Cases())},
+		{"^oob$", 1},
+		{"flood", 3},
+		{"no such case", 0},
+		{"(", 0},
+	}
+	for _, test := range tests {
+		got, err := selected(test.pattern)
+		if len(got) != test.want || (err == nil) != (test.want > 0) {
+			t.Errorf("selected(%q) = %d cases, %v, want %d", test.pattern, len(got), err, test.want)
+		}
+	}
+}
+
+func TestList(t *testing.T) {
+	var out bytes.Buffer
+	if err := run(t.Context(), &options{list: true, pattern: "oob"}, &out, t.Output()); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := strings.Count(out.String(), "\n"), 7; got != want {
+		t.Errorf("-list -case oob: %d lines, want %d:\n%s", got, want, out.String())
+	}
+}
+
+// TestCheckWithoutFirmware checks that a case that cannot run is reported, and counts for -check.
+func TestCheckWithoutFirmware(t *testing.T) {
+	dir := t.TempDir()
+	emulator := filepath.Join(dir, "qemu-system-arm")
+	if err := os.WriteFile(emulator, []byte("#!/bin/sh\necho QEMU emulator version 7.2.0\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	o := options{
+		pattern: "^oob-gc$", emulator: emulator, elf: filepath.Join(dir, "gateway.elf"), dir: dir, check: true, repeat: 1,
+		load: latency.Images{}, json: filepath.Join(dir, "report", "bench.json"),
+	}
+	var out bytes.Buffer
+	if err := run(t.Context(), &o, &out, t.Output()); !errors.Is(err, errMissed) {
+		t.Errorf("run: %v, want %v", err, errMissed)
+	}
+	if want := "oob-gc: NOT RUN: no firmware given for load \"gc\""; !strings.Contains(out.String(), want) {
+		t.Errorf("report has no %q:\n%s", want, out.String())
+	}
+	b, err := os.ReadFile(o.json)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var report latency.Report
+	if err := json.Unmarshal(b, &report); err != nil || len(report.Skipped) != 1 {
+		t.Errorf("JSON report: %+v, %v, want one case skipped", report, err)
+	}
+}
