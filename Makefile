@@ -1,0 +1,49 @@
+# Thin: each target calls the host command, tools/mortise. `make` lists the targets.
+
+# Whatever Go there is (1.21 or newer) fetches the release that go.mod names, if it is another.
+export GOTOOLCHAIN := auto
+# FindGo of tools/mortise reads TAMAGO, tools/qemu MORTISE_QEMU.
+export TAMAGO
+
+GO      := go
+MORTISE := build/mortise
+
+.PHONY: help firmware run test bench check clean $(MORTISE)
+
+help:
+	@echo 'make firmware   build build/mx6ullevk/gateway.elf'
+	@echo '                LOAD=gc,spin: gateway-load.elf, with in-band load'
+	@echo 'make run        boot it in QEMU with live peers; a table of latencies; ^C ends it'
+	@echo '                FOR=20s: end by itself  PCAP=FILE: keep a capture'
+	@echo 'make test       all tests, those in QEMU too'
+	@echo 'make bench      the published latency figures, in virtual time'
+	@echo 'make check      go vet, gofmt, import rules'
+	@echo 'make clean      remove build/'
+	@echo
+	@echo 'CONFIG=FILE     another configuration than gateway.toml (firmware, run)'
+	@echo 'QEMU=PATH       this qemu-system-arm (run, test, bench); else the installed one, else it gets installed'
+	@echo 'TAMAGO=PATH     this go command that knows GOOS=tamago; else one is made and kept in the cache'
+
+firmware: $(MORTISE)
+	@$(MORTISE) firmware -load '$(LOAD)' -config '$(CONFIG)'
+
+run: $(MORTISE)
+	@$(MORTISE) run $(if $(FOR),-for '$(FOR)') -pcap '$(PCAP)' -qemu '$(QEMU)' -config '$(CONFIG)'
+
+test: $(MORTISE)
+	@$(MORTISE) test -qemu '$(QEMU)'
+
+bench:
+	@$(GO) run ./tools/bench $(if $(QEMU),-qemu '$(QEMU)')
+
+check:
+	$(GO) vet ./...
+	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l board drivers image stack tools *.go); \
+	  test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
+	$(GO) test -count=1 ./tools/mortise/internal/rules
+
+clean: $(MORTISE)
+	@$(MORTISE) clean
+
+$(MORTISE):
+	@$(GO) build -o $@ ./tools/mortise

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"mortise/board/mx6ullevk"
+	"mortise/stack/gateway"
+	"mortise/tools/mortise/internal/firmware"
+)
+
+// board returns what configurations are checked against, as the firmware does.
+func board() *gateway.Board {
+	b := &gateway.Board{Name: mx6ullevk.Name}
+	for _, c := range mx6ullevk.Controllers() {
+		b.Controllers = append(b.Controllers, gateway.Controller{Name: c.Name, OobCapable: true})
+	}
+	return b
+}
+
+func firmwareCommand(f *flag.FlagSet) func(context.Context, string) error {
+	load := f.String("load", "", "link in-band load in: gc, spin or gc,spin (gateway-load.elf)")
+	inject := f.Bool("inject", false, "link the fault injection of the tests in (gateway-inject.elf)")
+	config := f.String("config", "", "configuration `file` (default: gateway.toml at the root)")
+	return func(ctx context.Context, root string) error {
+		loads, err := firmware.ParseLoads(*load)
+		if err != nil {
+			return err
+		}
+		_, _, err = buildFirmware(ctx, firmware.Options{Root: root, Load: loads, Inject: *inject, Config: *config})
+		return err
+	}
+}
+
+// buildFirmware completes o, checks the configuration, builds the image and says what it is.
+func buildFirmware(ctx context.Context, o firmware.Options) (firmware.Result, *gateway.Config, error) {
+	var r firmware.Result
+	config, err := loadConfig(o.Root, o.Config)
+	if err != nil {
+		return r, nil, err
+	}
+	if o.Go == "" {
+		if o.Go, err = firmware.FindGo(ctx, o.Root); err != nil {
+			return r, nil, err
+		}
+	}
+	o.Version = firmware.Version(ctx, o.Root)
+	if r, err = firmware.Build(ctx, o, os.Stderr); err != nil {
+		return r, nil, err
+	}
+	shown := r
+	shown.File = relative(r.File)
+	fmt.Printf("%s  %.1f s\n", shown, r.Took.Seconds())
+	return r, config, nil
+}
+
+// loadConfig reads and checks a configuration, "" meaning the one at the root.
+func loadConfig(root, path string) (*gateway.Config, error) {
+	if path == "" {
+		path = filepath.Join(root, "gateway.toml")
+	}
+	return gateway.Load(relative(path), board())
+}
+
+// relative shortens a path below the working directory, for messages.
+func relative(path string) string {
+	wd, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if short, err := filepath.Rel(wd, path); err == nil && filepath.IsLocal(short) {
+		return short
+	}
+	return path
+}
+
+func checkCommand(f *flag.FlagSet) func(context.Context, string) error {
+	return func(_ context.Context, root string) error {
+		c, err := loadConfig(root, f.Arg(0))
+		if err != nil {
+			return err
+		}
+		ports := 0
+		for _, d := range c.Devices {
+			ports += len(d.Ports)
+		}
+		fmt.Printf("%s: valid for board %s: %d devices, %d ports\n", f.Arg(0), mx6ullevk.Name, len(c.Devices), ports)
+		return nil
+	}
+}

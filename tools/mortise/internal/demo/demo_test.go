@@ -1,0 +1,313 @@
+package demo
+
+import (
+	"bytes"
+	"encoding/binary"
+	"flag"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/checksum"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+
+	"mortise/stack/gateway"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+const us = time.Microsecond
+
+func TestQuantiles(t *testing.T) {
+	var h Histogram
+	if got := h.Quantiles(0.5, 1); got[0] != 0 || got[1] != 0 {
+		t.Errorf("Quantiles of nothing = %v, want zeros", got)
+	}
+	for n := range 100 {
+		h.Add(time.Duration(100-n) * us)
+	}
+	want := []time.Duration{1 * us, 50 * us, 99 * us, 100 * us}
+	if diff := cmp.Diff(want, h.Quantiles(0, 0.5, 0.99, 1)); diff != "" {
+		t.Errorf("Quantiles (-want +got):\n%s", diff)
+	}
+}
+
+var (
+	host  = station{mac: peerMAC(0), addr: netip.MustParseAddr("10.0.0.2"), port: probePort}
+	guest = station{mac: [6]byte{2, 0, 0, 0, 0, 1}, addr: netip.MustParseAddr("10.0.0.1"), port: gateway.EchoPort}
+)
+
+func TestUDPFrame(t *testing.T) {
+	for _, vid := range []uint16{0, 42} {
+		p := probe{flow: 1, phase: Loaded, seq: 0x01020304}
+		frame := udpFrame(host, guest, vid, p.payload())
+		gotVID, ethertype, rest := untag(frame)
+		if gotVID != vid || ethertype != etherIPv4 {
+			t.Errorf("untag = VLAN %d, ethertype %#04x, want %d and IPv4", gotVID, ethertype, vid)
+		}
+		ip := header.IPv4(rest)
+		if !ip.IsValid(len(rest)) || !ip.IsChecksumValid() {
+			t.Errorf("VLAN %d: the IPv4 header is not valid", vid)
+		}
+		udp := header.UDP(ip.Payload())
+		src, dst := tcpip.AddrFrom4(host.addr.As4()), tcpip.AddrFrom4(guest.addr.As4())
+		if !udp.IsChecksumValid(src, dst, checksum.Checksum(udp.Payload(), 0)) {
+			t.Errorf("VLAN %d: the UDP checksum is not valid", vid)
+		}
+		got, from, to, ok := parseEcho(frame)
+		if !ok || got != p || from != host.port || to != guest.port {
+			t.Errorf("parseEcho = %+v, %d → %d, %v, want %+v, %d → %d", got, from, to, ok, p, host.port, guest.port)
+		}
+	}
+}
+
+func TestARP(t *testing.T) {
+	request := arpRequest(host, 42, guest.addr)
+	if _, _, ok := parseARPReply(request); ok {
+		t.Error("parseARPReply takes a request for a reply")
+	}
+	_, _, rest := untag(request)
+	arp := header.ARP(rest)
+	arp.SetOp(header.ARPReply)
+	copy(arp.HardwareAddressSender(), guest.mac[:])
+	copy(arp.ProtocolAddressSender(), guest.addr.AsSlice())
+	vid, from, ok := parseARPReply(request)
+	if !ok || vid != 42 || from.mac != guest.mac || from.addr != guest.addr {
+		t.Errorf("parseARPReply = VLAN %d, %+v, %v, want VLAN 42, %+v", vid, from, ok, guest)
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(udpFrame(host, guest, 42, probe{seq: 1}.payload()))
+	f.Add(arpRequest(host, 0, guest.addr))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		if p, _, _, ok := parseEcho(frame); ok {
+			if again, ok := parseProbe(p.payload()); !ok || again != p {
+				t.Errorf("probe %+v comes back as %+v, %v", p, again, ok)
+			}
+		}
+		parseARPReply(frame)
+	})
+}
+
+func TestTracker(t *testing.T) {
+	const ms = time.Millisecond
+	request := func(p probe) []byte { return udpFrame(host, guest, 0, p.payload()) }
+	reply := func(p probe) []byte { return udpFrame(guest, host, 0, p.payload()) }
+	tr := NewTracker([]uint16{gateway.EchoPort})
+	fast, slow, lost, late := probe{seq: 1}, probe{seq: 2, phase: Loaded}, probe{seq: 3}, probe{seq: 4, phase: Loaded}
+	tr.See(0*ms, request(fast))
+	tr.See(5*us, reply(fast))
+	tr.See(6*us, reply(fast)) // a second reply to the same request counts for nothing
+	tr.See(1*ms, request(slow))
+	tr.See(2*ms, request(lost))
+	tr.See(3*ms, reply(slow))
+	tr.See(3*ms, request(probe{flow: 7})) // nobody's flow
+	tr.See(lostAfter+4*ms, request(late)) // by now lost is lost
+	if got := tr.Pending(); got != 1 {
+		t.Errorf("Pending = %d, want 1", got)
+	}
+	tr.See(lostAfter+5*ms, reply(lost)) // too late to be found again
+	tr.Close()
+	want := [NumPhases]Cell{
+		Idle:   {Sent: 2, Lost: 1, Answered: 1, Median: 5 * us, P99: 5 * us, Max: 5 * us},
+		Loaded: {Sent: 2, Lost: 1, Answered: 1, Median: 2 * ms, P99: 2 * ms, Max: 2 * ms},
+	}
+	if diff := cmp.Diff(want, tr.Cells(0)); diff != "" {
+		t.Errorf("Cells (-want +got):\n%s", diff)
+	}
+}
+
+// dump writes frames as the emulator does, the first ones a second apart.
+func dump(frames ...[]byte) []byte {
+	b := pcapHeader()
+	for i, frame := range frames {
+		for _, v := range []uint32{uint32(i), 7, uint32(len(frame)), uint32(len(frame))} {
+			b = binary.LittleEndian.AppendUint32(b, v)
+		}
+		b = append(b, frame...)
+	}
+	return b
+}
+
+func TestTapsReadAndKeep(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "all.pcap")
+	tr := NewTracker([]uint16{gateway.EchoPort})
+	taps, err := newTaps(path, tr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stream := dump(udpFrame(host, guest, 0, probe{}.payload()), udpFrame(guest, host, 0, probe{}.payload()))
+	if err := taps.read(bytes.NewReader(stream[:len(stream)-1])); err != nil {
+		t.Errorf("read of a capture that was cut off: %v", err)
+	}
+	if got := tr.Pending(); got != 1 {
+		t.Errorf("Pending = %d after a reply that was cut off, want 1", got)
+	}
+	if err := taps.close(); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := dump(udpFrame(host, guest, 0, probe{}.payload())); !bytes.Equal(kept, want) {
+		t.Errorf("kept % x, want % x", kept, want)
+	}
+}
+
+func TestTapsFollowAPipe(t *testing.T) {
+	tr := NewTracker([]uint16{gateway.EchoPort})
+	taps, err := newTaps("", tr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, err := taps.add(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, dump(udpFrame(host, guest, 0, probe{}.payload())), 0); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(10 * time.Second); tr.Pending() == 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the frame in the pipe was not seen in 10 s")
+		}
+	}
+	if err := taps.close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(path); err == nil {
+		t.Errorf("%s is left behind", path)
+	}
+}
+
+func TestCaptureRefusesAnotherFormat(t *testing.T) {
+	for name, stream := range map[string][]byte{
+		"pcapng": append([]byte{0x0a, 0x0d, 0x0d, 0x0a}, make([]byte, 60)...),
+		"record": append(pcapHeader(), bytes.Repeat([]byte{0xff}, 60)...),
+	} {
+		taps := taps{tracker: NewTracker(nil)}
+		if err := taps.read(bytes.NewReader(stream)); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func views() []View {
+	oob := func(sent, lost int, median, p99, worst time.Duration) Cell {
+		return Cell{Sent: sent, Lost: lost, Answered: sent - lost, Median: median, P99: p99, Max: worst}
+	}
+	return []View{
+		{Elapsed: 500 * time.Millisecond, Load: Load{Collections: -1}, Rows: []Row{{Name: "oob untagged"}, {Name: "in-band lan0"}}},
+		{Elapsed: 12 * time.Second, Phase: Loaded, Load: Load{Requests: 812, Errors: 1, Collections: 44}, Rows: []Row{
+			{"oob untagged", [NumPhases]Cell{oob(1500, 0, 4*us, 5*us, 6*us), oob(1488, 0, 4*us, 5*us, 7*us)}},
+			{"oob VLAN 4094", [NumPhases]Cell{oob(1500, 0, 4*us, 5*us, 6*us), oob(1487, 2, 4*us, 5*us, 7*us)}},
+			{"in-band lan0", [NumPhases]Cell{oob(300, 0, 712*us, 890*us, 1203*us), oob(298, 3, 4021*us, 40222*us, 244389*us)}},
+		}},
+	}
+}
+
+func TestScreen(t *testing.T) {
+	for name, inPlace := range map[string]bool{"terminal": true, "lines": false} {
+		var out bytes.Buffer
+		s := NewScreen(&out, inPlace)
+		for _, v := range views() {
+			s.Show(v)
+		}
+		golden(t, name+".golden", strings.ReplaceAll(out.String(), "\x1b", "ESC"))
+	}
+}
+
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got), go test -update writes it:\n%s", path, diff)
+	}
+}
+
+func TestVerdict(t *testing.T) {
+	cell := func(sent, lost int) Cell { return Cell{Sent: sent, Lost: lost, Answered: sent - lost} }
+	tests := []struct {
+		name        string
+		rows        []Row
+		missing     int
+		interrupted bool
+		want        string // "" for a run that went well
+	}{
+		{"all answered", []Row{{"a", [NumPhases]Cell{cell(9, 0), cell(9, 0)}}}, 0, false, ""},
+		{"one lost under load", []Row{{"a", [NumPhases]Cell{cell(9, 0), cell(9, 1)}}}, 0, false, "1 of 18 oob replies were lost"},
+		{"interrupted", []Row{{"a", [NumPhases]Cell{cell(9, 9)}}}, 0, true, ""},
+		{"one never arrived", []Row{{"a", [NumPhases]Cell{cell(9, 0)}}}, 1, false, "1 oob requests never entered the NIC"},
+		{"one row silent", []Row{{"a", [NumPhases]Cell{cell(9, 0)}}, {Name: "b"}}, 0, false, "b: no reply at all"},
+		{"nothing measured", nil, 0, false, "no oob port was measured"},
+	}
+	for _, tt := range tests {
+		err := Verdict(tt.rows, tt.missing, tt.interrupted)
+		if (err == nil) != (tt.want == "") || err != nil && err.Error() != tt.want {
+			t.Errorf("%s: Verdict = %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
+func TestPlan(t *testing.T) {
+	c, err := gateway.Load("../../../../gateway.toml", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := newPlan(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range p.oob {
+		got = append(got, f.name+": "+f.from.addr.String()+" → "+f.target.String())
+	}
+	for _, f := range p.inband {
+		got = append(got, f.name+": "+f.target.String())
+	}
+	want := []string{"oob untagged: 10.0.0.2 → 10.0.0.1", "oob VLAN 42: 10.0.42.2 → 10.0.42.1", "in-band lan0: 10.0.2.15"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("plan of the default configuration (-want +got):\n%s", diff)
+	}
+	if _, err := newPlan(&gateway.Config{}); err == nil {
+		t.Error("plan without an oob port: no error")
+	}
+}
+
+func TestNeighbour(t *testing.T) {
+	for prefix, want := range map[string]string{
+		"10.0.0.1/24": "10.0.0.2", "10.0.0.254/24": "10.0.0.253", "10.0.0.1/30": "10.0.0.2", "10.0.0.2/30": "10.0.0.1",
+		"10.0.0.1/32": "",
+	} {
+		got, err := neighbour(netip.MustParsePrefix(prefix))
+		if want == "" && err == nil || want != "" && got.String() != want {
+			t.Errorf("neighbour(%s) = %v, %v, want %q", prefix, got, err, want)
+		}
+	}
+}
+
+func TestFindMetric(t *testing.T) {
+	const page = "# HELP x y\ngo_gc_cycles_total_more 9\ngo_gc_cycles_total 1.2e+01\n"
+	if got, ok := findMetric(strings.NewReader(page), "go_gc_cycles_total"); !ok || got != 12 {
+		t.Errorf("findMetric = %d, %v, want 12", got, ok)
+	}
+	if _, ok := findMetric(strings.NewReader(page), "none"); ok {
+		t.Error("findMetric finds what is not there")
+	}
+}

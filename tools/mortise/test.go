@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"mortise/tools/mortise/internal/firmware"
+	"mortise/tools/mortise/internal/suite"
+	"mortise/tools/qemu"
+)
+
+// What the QEMU tests are told, by environment.
+const (
+	envGo     = "MORTISE_TAMAGO_GO"  // go command that builds firmware
+	envPlain  = "MORTISE_ELF"        // the production image
+	envLoad   = "MORTISE_LOAD_ELF"   // an image for each kind of in-band load: gc=PATH:spin=PATH
+	envInject = "MORTISE_INJECT_ELF" // the image with fault injection
+	envLogs   = "MORTISE_TEST_LOGS"  // folder for the serial log and the capture of a test that failed
+)
+
+// onImages are the packages (and those below) whose tests run firmware or need the machine for themselves. All others
+// are unit tests.
+var onImages = []string{
+	"mortise/image", "mortise/tools/bench", "mortise/tools/mortise/internal/demo", "mortise/tools/mortise/internal/oobtext", "mortise/tools/qemu",
+	"mortise/tools/toolchain",
+}
+
+func testCommand(f *flag.FlagSet) func(context.Context, string) error {
+	emulator := f.String("qemu", "", "`path` of qemu-system-arm (default: the installed one, else it gets installed)")
+	return func(ctx context.Context, root string) error {
+		r := &testRun{root: root, emulator: *emulator}
+		return suite.Run(ctx, os.Stdout, []suite.Step{
+			{Name: "C compiler", Run: r.compiler},
+			{Name: "check", Run: r.check},
+			{Name: "unit tests", Run: r.units},
+			{Name: "QEMU", Needed: true, Run: r.qemu},
+			{Name: "toolchain", Needed: true, Run: r.toolchain},
+			{Name: "firmware", Needed: true, Run: r.images},
+			{Name: "firmware vet", Run: r.vet},
+			{Name: "QEMU tests", Run: r.onImages},
+		})
+	}
+}
+
+// testRun is what the steps of a test run hand on.
+type testRun struct {
+	root, emulator string
+	race           bool
+	env            []string // for the QEMU tests
+	goCommand      string
+}
+
+// compiler sees to it that there is a C compiler, which go test -race links with.
+func (r *testRun) compiler(ctx context.Context) (string, error) {
+	if r.race = compiles(ctx); r.race {
+		return "", nil
+	}
+	if os.Geteuid() != 0 {
+		return "the unit tests run without -race", fmt.Errorf("%w: no C compiler, and installing gcc and libc6-dev takes root",
+			suite.ErrSkipped)
+	}
+	for _, args := range [][]string{
+		{"update", "-q"},
+		{"install", "-q", "-y", "--no-install-recommends", "gcc", "libc6-dev"},
+	} {
+		if err := r.command(ctx, append(os.Environ(), "DEBIAN_FRONTEND=noninteractive"), "apt-get", args...); err != nil {
+			return "", err
+		}
+	}
+	if r.race = compiles(ctx); !r.race {
+		return "", errors.New("gcc was installed and still compiles nothing")
+	}
+	return "installed gcc and libc6-dev", nil
+}
+
+// compiles reports whether gcc makes a program that uses the C library.
+func compiles(ctx context.Context) bool {
+	cmd := exec.CommandContext(ctx, "gcc", "-x", "c", "-o", os.DevNull, "-")
+	cmd.Stdin = strings.NewReader("#include <stdlib.h>\nint main(void) { return EXIT_SUCCESS; }\n")
+	return cmd.Run() == nil
+}
+
+// check is the quick part: what needs neither a build nor the emulator.
+func (r *testRun) check(ctx context.Context) (string, error) {
+	return "", r.command(ctx, nil, "make", "--no-print-directory", "check")
+}
+
+// units runs the tests that need the host only.
+func (r *testRun) units(ctx context.Context) (string, error) {
+	packages, err := r.packages(ctx, false)
+	if err != nil {
+		return "", err
+	}
+	args, remark := []string{"test", "-count=1"}, fmt.Sprintf("%d packages, without -race", len(packages))
+	if r.race {
+		args, remark = append(args, "-race"), fmt.Sprintf("%d packages with -race", len(packages))
+	}
+	return remark, r.command(ctx, nil, "go", append(args, packages...)...)
+}
+
+func (r *testRun) qemu(ctx context.Context) (string, error) {
+	e, err := qemu.Ensure(ctx, r.emulator, os.Stderr)
+	if err != nil {
+		return "", err
+	}
+	r.env = append(r.env, qemu.EnvPath+"="+e.Path)
+	return fmt.Sprintf("%s (%s)", e.Path, e.Version), nil
+}
+
+func (r *testRun) toolchain(ctx context.Context) (string, error) {
+	path, err := firmware.FindGo(ctx, r.root)
+	r.goCommand = path
+	r.env = append(r.env, envGo+"="+path)
+	return path, err
+}
+
+// images builds the firmware once for all tests.
+func (r *testRun) images(ctx context.Context) (string, error) {
+	built := map[string]string{} // by load
+	for _, load := range append([]string{""}, firmware.Loads...) {
+		o := firmware.Options{}
+		if load != "" {
+			o.Load = []string{load}
+			o.Out = filepath.Join(r.root, "build", "test", "gateway-"+load+".elf")
+		}
+		if err := r.build(ctx, &o); err != nil {
+			return "", err
+		}
+		built[load] = o.File()
+	}
+	inject := firmware.Options{Inject: true}
+	if err := r.build(ctx, &inject); err != nil {
+		return "", err
+	}
+	var loads []string
+	for _, load := range firmware.Loads {
+		loads = append(loads, load+"="+built[load])
+	}
+	r.env = append(r.env, envPlain+"="+built[""], envInject+"="+inject.File(),
+		envLoad+"="+strings.Join(loads, string(filepath.ListSeparator)))
+	return fmt.Sprintf("%d images", len(built)+1), nil
+}
+
+func (r *testRun) build(ctx context.Context, o *firmware.Options) error {
+	o.Root, o.Go = r.root, r.goCommand
+	_, _, err := buildFirmware(ctx, *o)
+	return err
+}
+
+// vet vets the firmware's packages as they are built for the target, which the host's go vet does not see: assembly, and
+// the files of the test images. Their tests run on the host, so an overlay takes them away.
+func (r *testRun) vet(ctx context.Context) (string, error) {
+	o := firmware.Options{Load: firmware.Loads, Inject: true}
+	tags := "-tags=" + strings.Join(o.Tags(), ",")
+	const format = `{{if .Module}}{{if .Module.Main}}{{$d := .Dir}}package {{.ImportPath}}
+{{range .TestGoFiles}}test {{$d}}/{{.}}
+{{end}}{{range .XTestGoFiles}}test {{$d}}/{{.}}
+{{end}}{{end}}{{end}}`
+	env := firmware.Environ(os.Environ())
+	list := firmware.Command(ctx, r.goCommand, "list", "-deps", tags, "-f", format, firmware.Main)
+	list.Dir, list.Env, list.Stderr = r.root, env, os.Stderr
+	out, err := list.Output()
+	if err != nil {
+		return "", fmt.Errorf("go list: %w", err)
+	}
+	var packages []string
+	overlay := firmware.Overlay{}
+	for line := range strings.Lines(string(out)) {
+		kind, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch kind {
+		case "package":
+			packages = append(packages, value)
+		case "test":
+			overlay[value] = ""
+		}
+	}
+	path := filepath.Join(r.root, "build", "test", "no-tests.json")
+	if err := overlay.Write(path); err != nil {
+		return "", err
+	}
+	// An address is an integer in oob code, by rule 3 of shared/design.md: -unsafeptr has nothing to say there.
+	args := append([]string{"vet", tags, "-overlay", path, "-unsafeptr=false"}, packages...)
+	return fmt.Sprintf("%d packages", len(packages)), r.command(ctx, env, r.goCommand, args...)
+}
+
+// onImages runs the tests that need firmware, one package after the other.
+func (r *testRun) onImages(ctx context.Context) (string, error) {
+	logs := filepath.Join(r.root, "build", "test-logs")
+	if err := errors.Join(os.RemoveAll(logs), os.MkdirAll(logs, 0o755)); err != nil {
+		return "", err
+	}
+	packages, err := r.packages(ctx, true)
+	if err != nil {
+		return "", err
+	}
+	env := append(append(os.Environ(), r.env...), envLogs+"="+logs)
+	args := append([]string{"test", "-count=1", "-p", "1", "-timeout", "15m"}, packages...)
+	if err := r.command(ctx, env, "go", args...); err != nil {
+		return "serial logs and captures: " + relative(logs), err
+	}
+	return fmt.Sprintf("%d packages", len(packages)), nil
+}
+
+// packages lists the module's packages whose tests run on images, or the others.
+func (r *testRun) packages(ctx context.Context, onImages bool) ([]string, error) {
+	cmd := exec.CommandContext(ctx, "go", "list", "./...")
+	cmd.Dir, cmd.Stderr = r.root, os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list: %w", err)
+	}
+	var packages []string
+	for _, p := range strings.Fields(string(out)) {
+		if runsOnImages(p) == onImages {
+			packages = append(packages, p)
+		}
+	}
+	return packages, nil
+}
+
+func runsOnImages(path string) bool {
+	for _, p := range onImages {
+		if path == p || strings.HasPrefix(path, p+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// command runs a command at the module's root, its output passed through. env nil is this process's.
+func (r *testRun) command(ctx context.Context, env []string, name string, args ...string) error {
+	cmd := firmware.Command(ctx, name, args...)
+	cmd.Dir, cmd.Env = r.root, env
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	return cmd.Run()
+}
