@@ -37,8 +37,10 @@ func testCommand(f *flag.FlagSet) func(context.Context, string) error {
 		r := &testRun{root: root, emulator: *emulator}
 		return suite.Run(ctx, os.Stdout, []suite.Step{
 			{Name: "C compiler", Run: r.compiler},
+			{Name: "qemu-arm", Run: r.userEmulator},
 			{Name: "check", Run: r.check},
 			{Name: "unit tests", Run: r.units},
+			{Name: "million frames", Run: r.random},
 			{Name: "QEMU", Needed: true, Run: r.qemu},
 			{Name: "toolchain", Needed: true, Run: r.toolchain},
 			{Name: "firmware", Needed: true, Run: r.images},
@@ -65,18 +67,39 @@ func (r *testRun) compiler(ctx context.Context) (string, error) {
 		return "the unit tests run without -race", fmt.Errorf("%w: no C compiler, and installing gcc and libc6-dev takes root",
 			suite.ErrSkipped)
 	}
-	for _, args := range [][]string{
-		{"update", "-q"},
-		{"install", "-q", "-y", "--no-install-recommends", "gcc", "libc6-dev"},
-	} {
-		if err := r.command(ctx, append(os.Environ(), "DEBIAN_FRONTEND=noninteractive"), "apt-get", args...); err != nil {
-			return "", err
-		}
+	if err := r.install(ctx, "gcc", "libc6-dev"); err != nil {
+		return "", err
 	}
 	if r.race = compiles(ctx); !r.race {
 		return "", errors.New("gcc was installed and still compiles nothing")
 	}
 	return "installed gcc and libc6-dev", nil
+}
+
+// userEmulator sees to it that there is an emulator of arm programs, by which unit tests count the oob stage's
+// instructions.
+func (r *testRun) userEmulator(ctx context.Context) (string, error) {
+	if _, err := exec.LookPath("qemu-arm"); err == nil {
+		return "", nil
+	}
+	if os.Geteuid() != 0 {
+		return "unit tests count no instructions", fmt.Errorf("%w: no qemu-arm, and installing qemu-user takes root",
+			suite.ErrSkipped)
+	}
+	return "installed qemu-user", r.install(ctx, "qemu-user")
+}
+
+// install installs packages of the distribution, as root.
+func (r *testRun) install(ctx context.Context, packages ...string) error {
+	for _, args := range [][]string{
+		{"update", "-q"},
+		append([]string{"install", "-q", "-y", "--no-install-recommends"}, packages...),
+	} {
+		if err := r.command(ctx, append(os.Environ(), "DEBIAN_FRONTEND=noninteractive"), "apt-get", args...); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // compiles reports whether gcc makes a program that uses the C library.
@@ -102,6 +125,14 @@ func (r *testRun) units(ctx context.Context) (string, error) {
 		args, remark = append(args, "-race"), fmt.Sprintf("%d packages with -race", len(packages))
 	}
 	return remark, r.command(ctx, nil, "go", append(args, packages...)...)
+}
+
+// random runs what takes too long under the race detector: a million frames through the companion core.
+func (r *testRun) random(ctx context.Context) (string, error) {
+	if !r.race {
+		return "", fmt.Errorf("%w: the unit tests ran without -race, and so with all frames", suite.ErrSkipped)
+	}
+	return "", r.command(ctx, nil, "go", "test", "-count=1", "-run", "^TestRandomFrames$", "./stack/oob")
 }
 
 func (r *testRun) qemu(ctx context.Context) (string, error) {
