@@ -33,10 +33,10 @@ func dispatch() {
 		todo = divert.Poll(1)
 	case stage.KickSGI:
 		injected()
-		todo = divert.Send(0) | divert.Send(1)
+		todo = divert.Kicked()
 	case stage.TimerPPI:
 		stage.Disarm()
-		todo = divert.Tick(0) | divert.Tick(1)
+		todo = divert.Ticked()
 	case stage.WakeSGI:
 		// In-band's, acknowledged here because it became pending between the FIQ's signal and its acknowledgement.
 		todo = divert.WakeInband

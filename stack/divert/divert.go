@@ -95,13 +95,12 @@ type device struct {
 
 	left [rxBudget]frame.Ref // frames of this activation for in-band
 
-	diverted   uint32 // 1: frames go to the companion core first
-	throttled  uint32 // 1: reception is masked until the next tick
-	winStart   uint32 // counter value at which the current window began
-	winFrames  uint32 // frames handed to in-band in it
-	winTicks   uint32 // length of a window, counter ticks
-	winCap     uint32 // frames for in-band per window
-	configured uint32
+	diverted  uint32 // 1: frames go to the companion core first
+	throttled uint32 // 1: reception is masked until the next tick
+	winStart  uint32 // counter value at which the current window began
+	winFrames uint32 // frames handed to in-band in it
+	winTicks  uint32 // length of a window, counter ticks
+	winCap    uint32 // frames for in-band per window
 }
 
 var (

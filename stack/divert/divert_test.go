@@ -40,7 +40,7 @@ func newBench(t testing.TB, diverted bool, o enettest.Options) *bench {
 			Desc: rings.Desc, DescBus: rings.DescBus, Memory: rings.Memory, Clock: &enettest.Clock{},
 		},
 		Hooks: Hooks{
-			Kick:  func() { b.kicks++; Send(0) },
+			Kick:  func() { b.kicks++; Kicked() },
 			Route: func(toOob bool) { b.routed = append(b.routed, toOob) },
 		},
 	})
@@ -209,6 +209,21 @@ func TestBudget(t *testing.T) {
 	b.nic.Inject(request)
 	if !b.nic.Interrupt() {
 		t.Error("the interrupt is still masked after Tick")
+	}
+}
+
+// The oob stage leaves a device that is not diverted alone, whatever waits there: its rings are in-band's.
+func TestOobLeavesInbandDevicesAlone(t *testing.T) {
+	b := newBench(t, false, enettest.Options{})
+	v := &table[0]
+	v.txFull.Push(frame.Ref{Slot: 300, Len: 60}) // in-band, interrupted in the middle of Send
+	v.throttled = 1
+	b.nic.Inject(b.inband(1))
+	if todo := Kicked() | Ticked(); todo != 0 {
+		t.Errorf("Kicked | Ticked = %#x, want 0", todo)
+	}
+	if v.txFull.Len() != 1 || v.throttled != 1 || b.count(Received) != 0 || len(b.nic.Sent()) != 0 {
+		t.Error("the oob stage touched the rings of an in-band device")
 	}
 }
 

@@ -64,7 +64,7 @@ func New(d uint32, c Config) (*Device, error) {
 		c.CapPerMS = DefaultCapPerMS
 	}
 	v := &table[d]
-	*v = device{mem: c.Driver.Memory, winTicks: c.TickHz / 1000, winCap: c.CapPerMS, configured: 1}
+	*v = device{mem: c.Driver.Memory, winTicks: c.TickHz / 1000, winCap: c.CapPerMS}
 	driver, err := enet.New(&v.hw, c.Driver)
 	if err != nil {
 		return nil, fmt.Errorf("device %s: %w", c.Name, err)
@@ -133,14 +133,18 @@ func (p *Device) Serve(toOob bool) {
 	table[p.d].hw.Unmask()
 }
 
+// setDiverted names the stage that drives the device. The caller holds both locks, or nothing runs yet. An activation for
+// the device may come from when the property is set until its interrupt is routed away: the oob stage then has what it
+// must know, and in-band does not touch the rings.
 func (p *Device) setDiverted(on bool) {
 	v := &table[p.d]
-	n := uint32(0)
 	if on {
-		n = 1
+		mmio.Store(&v.diverted, 1)
+		p.hooks.Route(true)
+		return
 	}
-	p.hooks.Route(on)
-	mmio.Store(&v.diverted, n)
+	p.hooks.Route(false)
+	mmio.Store(&v.diverted, 0)
 }
 
 // Rebuild sets the controller and the driving stage's slots up anew, then lets the oob stage (divert) or in-band drive the
@@ -186,9 +190,11 @@ func (p *Device) Divert(on bool) {
 
 // Interrupt is called in-band when the device's interrupt was routed there, or when the oob stage woke in-band.
 func (p *Device) Interrupt() {
+	p.tx.Lock() // the device must not change hands in between
 	if v := &table[p.d]; mmio.Load(&v.diverted) == 0 {
 		v.hw.Mask() // until Receive has emptied the ring
 	}
+	p.tx.Unlock()
 	p.wake()
 }
 

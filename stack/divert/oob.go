@@ -163,9 +163,6 @@ func Send(d uint32) uint32 {
 //oob:stage oob for a diverted device, in-band under the device's lock for another
 func Tick(d uint32) uint32 {
 	v := &table[d%Devices]
-	if v.configured == 0 {
-		return 0
-	}
 	var todo uint32
 	if v.throttled != 0 {
 		v.throttled = 0
@@ -176,6 +173,30 @@ func Tick(d uint32) uint32 {
 		}
 	}
 	return todo | Send(d)
+}
+
+// Kicked sends what in-band has queued for every diverted device; another device's rings are in-band's.
+//
+//oob:stage oob
+func Kicked() (todo uint32) {
+	for d := range uint32(Devices) {
+		if table[d].diverted != 0 {
+			todo |= Send(d)
+		}
+	}
+	return todo
+}
+
+// Ticked is Tick for every diverted device.
+//
+//oob:stage oob
+func Ticked() (todo uint32) {
+	for d := range uint32(Devices) {
+		if table[d].diverted != 0 {
+			todo |= Tick(d)
+		}
+	}
+	return todo
 }
 
 // Diverted tells whether device d is diverted now.
