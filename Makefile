@@ -17,7 +17,7 @@ help:
 	@echo '                FOR=20s: end by itself  PCAP=FILE: keep a capture'
 	@echo 'make test       all tests, those in QEMU too'
 	@echo 'make bench      the published latency figures, in virtual time'
-	@echo 'make check      go vet, gofmt, import rules'
+	@echo 'make check      go vet, rules for oob code, gofmt, import rules'
 	@echo 'make clean      remove build/'
 	@echo
 	@echo 'CONFIG=FILE     another configuration than gateway.toml (firmware, run)'
@@ -36,8 +36,9 @@ test: $(MORTISE)
 bench:
 	@$(GO) run ./tools/bench $(if $(QEMU),-qemu '$(QEMU)')
 
-check:
+check: $(MORTISE)
 	$(GO) vet ./...
+	@$(MORTISE) vet
 	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l board drivers image stack tools *.go); \
 	  test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	$(GO) test -count=1 ./tools/mortise/internal/rules

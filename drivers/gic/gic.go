@@ -212,10 +212,16 @@ func (hw *GIC) giveBack(id uint32) {
 	}
 }
 
+// bit returns where the bit of id is in a register array that has a bit for each interrupt.
+//
+//oob:stage any
 func (hw *GIC) bit(reg uintptr, id uint32) (addr uintptr, bit uint32) {
 	return hw.Dist + reg + uintptr(id/32*4), 1 << (id % 32)
 }
 
+// write sets the bit of id in such an array; the others, written 0, stay as they are.
+//
+//oob:stage any
 func (hw *GIC) write(reg uintptr, id uint32) {
 	addr, bit := hw.bit(reg, id)
 	mmio.WriteAfter(addr, bit)

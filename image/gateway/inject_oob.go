@@ -24,6 +24,7 @@ var (
 // injected commits the fault that in-band asked for.
 //
 //oob:stage oob
+//oob:allow divide,panic,map,pointer,alloc to have these faults is its purpose
 func injected() {
 	kind := mmio.Load(&injectKind)
 	mmio.Store(&injectKind, 0)
@@ -50,6 +51,7 @@ func injected() {
 // recurse overflows the oob stack.
 //
 //oob:stage oob
+//oob:allow recursion to overflow the stack is its purpose
 //go:noinline
 func recurse(n uint32) uint32 {
 	if n == 0 {

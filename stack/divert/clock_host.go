@@ -5,4 +5,7 @@ package divert
 // clock is the time that tests set.
 var clock uint32
 
+// now returns clock.
+//
+//oob:stage any
 func now() uint32 { return clock }

@@ -8,15 +8,19 @@ import (
 // Poll serves the receive ring of device d: each frame is decided by the companion core if the device is diverted, else
 // left to in-band. At most rxBudget frames; no event is missed, since the interrupt is
 // acknowledged before the ring is read, and reception that a budget cut short is resumed by Tick. It returns what the
-// caller must do (WakeInband, Rearm).
+// caller must do (WakeInband, Rearm). The oob stage calls it for a diverted device; in-band, under the device's lock, for
+// another.
 //
-//oob:stage oob for a diverted device, in-band under the device's lock for another
+//oob:stage any
 func Poll(d uint32) uint32 {
 	v := &table[d%Devices]
 	v.hw.Ack()
 	return v.poll(d)
 }
 
+// poll is Poll without the acknowledgement.
+//
+//oob:stage any
 func (v *device) poll(d uint32) uint32 {
 	c := &counters[d%Devices]
 	var todo, left uint32
@@ -62,6 +66,8 @@ func (v *device) poll(d uint32) uint32 {
 
 // answer sends n bytes of the frame in slot at once, and gives the receive ring an empty slot in its place. It reports
 // false, and counts, when the transmit ring is full even after what has completed was taken back.
+//
+//oob:stage any
 func (v *device) answer(c *[NumCounters]uint32, slot, n uint32) bool {
 	spare, _ := v.free.Get() // poll has looked: there is one
 	if !v.hw.Reply(slot, n, spare) {
@@ -77,6 +83,8 @@ func (v *device) answer(c *[NumCounters]uint32, slot, n uint32) bool {
 }
 
 // handOver swaps a received frame for an empty slot of in-band's share, or drops it.
+//
+//oob:stage any
 func (v *device) handOver(c *[NumCounters]uint32, ref frame.Ref) {
 	if v.diverted != 0 {
 		if t := now(); t-v.winStart >= v.winTicks {
@@ -101,6 +109,8 @@ func (v *device) handOver(c *[NumCounters]uint32, ref frame.Ref) {
 }
 
 // throttle pauses reception until the next tick: a flood then leaves time for in-band.
+//
+//oob:stage any
 func (v *device) throttle(c *[NumCounters]uint32) uint32 {
 	v.hw.Mask()
 	v.throttled = 1
@@ -109,6 +119,8 @@ func (v *device) throttle(c *[NumCounters]uint32) uint32 {
 }
 
 // reclaim takes back the slots whose transmission has completed.
+//
+//oob:stage any
 func (v *device) reclaim() {
 	for i := 0; i < reclaimBudget; i++ {
 		slot, ok := v.hw.Reclaim()
@@ -120,9 +132,9 @@ func (v *device) reclaim() {
 }
 
 // Send queues the frames that in-band wants device d to send, at most txBudget of them, behind a swap for an empty slot
-// each. It returns Rearm when some had to wait for descriptors.
+// each. It returns Rearm when some had to wait for descriptors. The same stage as Poll calls it.
 //
-//oob:stage oob for a diverted device, in-band under the device's lock for another
+//oob:stage any
 func Send(d uint32) uint32 {
 	v := &table[d%Devices]
 	if v.txFull.Len() == 0 {
@@ -158,9 +170,10 @@ func Send(d uint32) uint32 {
 	return todo
 }
 
-// Tick goes on with what a budget cut short on device d: reception first, then in-band's frames.
+// Tick goes on with what a budget cut short on device d: reception first, then in-band's frames. The same stage as Poll
+// calls it.
 //
-//oob:stage oob for a diverted device, in-band under the device's lock for another
+//oob:stage any
 func Tick(d uint32) uint32 {
 	v := &table[d%Devices]
 	var todo uint32

@@ -65,7 +65,7 @@ func (s *PortSet) Has(port uint16) bool { return s[port/32]>>(port%32)&1 != 0 }
 
 // Add puts the ports first to last into the set.
 //
-//oob:stage any
+//oob:stage inband
 func (s *PortSet) Add(first, last uint16) {
 	for p := uint32(first); p <= uint32(last); p++ {
 		s[uint16(p)/32] |= 1 << (p % 32)
@@ -74,7 +74,7 @@ func (s *PortSet) Add(first, last uint16) {
 
 // Remove takes the ports first to last out of the set.
 //
-//oob:stage any
+//oob:stage inband
 func (s *PortSet) Remove(first, last uint16) {
 	for p := uint32(first); p <= uint32(last); p++ {
 		s[uint16(p)/32] &^= 1 << (p % 32)

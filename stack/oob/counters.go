@@ -97,7 +97,11 @@ func (s *Stats) Dropped() uint32 { return sum(s[firstDropped:EventLost]) }
 //oob:stage any
 func (s *Stats) Balanced() bool { return s[Received] == s.Accepted()+s.Inband()+s.Dropped() }
 
+// sum adds up a part of a device's counters.
+//
+//oob:stage any
 func sum(counts []uint32) (n uint32) {
+	//oob:loop NumCounters counts is a part of Stats
 	for _, c := range counts {
 		n += c
 	}

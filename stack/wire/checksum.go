@@ -56,6 +56,7 @@ func HeaderValid(w0, w1, w2, w3, w4 uint32) bool {
 func sumGo(addr uintptr, n, sum uint32) uint32 {
 	n &= maxSum
 	s := uint64(sum)
+	//oob:loop maxSum/4 n is cut to maxSum
 	for ; n >= 4; n -= 4 {
 		s += uint64(*(*uint32)(unsafe.Add(nil, addr)))
 		addr += 4

@@ -26,6 +26,7 @@ type command struct {
 var commands = []command{
 	{"firmware", "", "build the firmware image", firmwareCommand},
 	{"check", "FILE", "check a configuration file", checkCommand},
+	{"vet", "", "check the rules for oob code in the sources (tools/oobvet)", vetCommand},
 	{"run", "", "boot the firmware in QEMU with live peers and show both stages' latency", runCommand},
 	{"test", "", "run all tests, in QEMU too", testCommand},
 	{"clean", "", "remove what was built, and say what is left in the cache", cleanCommand},

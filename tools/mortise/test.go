@@ -184,40 +184,11 @@ func (r *testRun) build(ctx context.Context, o *firmware.Options) error {
 	return err
 }
 
-// vet vets the firmware's packages as they are built for the target, which the host's go vet does not see: assembly, and
-// the files of the test images. Their tests run on the host, so an overlay takes them away.
+// vet vets the firmware's packages as they are built for the target, which the host's go vet does not see.
 func (r *testRun) vet(ctx context.Context) (string, error) {
-	o := firmware.Options{Load: firmware.Loads, Inject: true}
-	tags := "-tags=" + strings.Join(o.Tags(), ",")
-	const format = `{{if .Module}}{{if .Module.Main}}{{$d := .Dir}}package {{.ImportPath}}
-{{range .TestGoFiles}}test {{$d}}/{{.}}
-{{end}}{{range .XTestGoFiles}}test {{$d}}/{{.}}
-{{end}}{{end}}{{end}}`
-	env := firmware.Environ(os.Environ())
-	list := firmware.Command(ctx, r.goCommand, "list", "-deps", tags, "-f", format, firmware.Main)
-	list.Dir, list.Env, list.Stderr = r.root, env, os.Stderr
-	out, err := list.Output()
-	if err != nil {
-		return "", fmt.Errorf("go list: %w", err)
-	}
-	var packages []string
-	overlay := firmware.Overlay{}
-	for line := range strings.Lines(string(out)) {
-		kind, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		switch kind {
-		case "package":
-			packages = append(packages, value)
-		case "test":
-			overlay[value] = ""
-		}
-	}
-	path := filepath.Join(r.root, "build", "test", "no-tests.json")
-	if err := overlay.Write(path); err != nil {
-		return "", err
-	}
-	// An address is an integer in oob code, by rule 3 of shared/design.md: -unsafeptr has nothing to say there.
-	args := append([]string{"vet", tags, "-overlay", path, "-unsafeptr=false"}, packages...)
-	return fmt.Sprintf("%d packages", len(packages)), r.command(ctx, env, r.goCommand, args...)
+	v := vetRun{root: r.root, goCommand: r.goCommand}
+	n, err := v.firmware(ctx)
+	return fmt.Sprintf("%d packages, oob rules too", n), err
 }
 
 // onImages runs the tests that need firmware, one package after the other.
@@ -266,8 +237,5 @@ func runsOnImages(path string) bool {
 
 // command runs a command at the module's root, its output passed through. env nil is this process's.
 func (r *testRun) command(ctx context.Context, env []string, name string, args ...string) error {
-	cmd := firmware.Command(ctx, name, args...)
-	cmd.Dir, cmd.Env = r.root, env
-	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
-	return cmd.Run()
+	return runAt(ctx, r.root, env, name, args...)
 }

@@ -83,6 +83,36 @@ func (o Overlay) Write(path string) error {
 // in TAMAGO, an official distribution as it is, else the one that it makes and keeps in the user's cache. Progress goes to
 // stderr.
 func FindGo(ctx context.Context, root string) (string, error) {
+	path, err := callToolchain(ctx, root)
+	if err != nil {
+		return "", err
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(root, path)
+	}
+	return path, nil
+}
+
+// CachedGo is FindGo without making anything: it returns "" when there is no such go command yet.
+func CachedGo(ctx context.Context, root string) (string, error) {
+	if os.Getenv("TAMAGO") != "" {
+		return FindGo(ctx, root)
+	}
+	dir, err := callToolchain(ctx, root, "-where")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "bin", "go")
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	} else if err != nil {
+		return "", err
+	}
+	return path, nil
+}
+
+// callToolchain runs tools/toolchain and returns the path that it prints.
+func callToolchain(ctx context.Context, root string, args ...string) (string, error) {
 	// Built and called, not "go run": an interrupt must reach it.
 	maker := filepath.Join(root, "build", "toolchain")
 	build := Command(ctx, "go", "build", "-o", maker, "./tools/toolchain")
@@ -91,17 +121,14 @@ func FindGo(ctx context.Context, root string) (string, error) {
 		return "", fmt.Errorf("build of tools/toolchain: %w", err)
 	}
 	var out bytes.Buffer
-	cmd := Command(ctx, maker)
+	cmd := Command(ctx, maker, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = root, &out, os.Stderr
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("toolchain: %w", err)
 	}
 	path := strings.TrimSpace(out.String())
 	if path == "" || strings.Contains(path, "\n") {
-		return "", fmt.Errorf("toolchain: it printed %q, want the path of its go command", path)
-	}
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(root, path)
+		return "", fmt.Errorf("toolchain: it printed %q, want one path", path)
 	}
 	return path, nil
 }

@@ -8,9 +8,10 @@ import (
 	"go/token"
 	"io/fs"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
+
+	"mortise/tools/oobvet/source"
 )
 
 // module is the name in go.mod.
@@ -96,20 +97,12 @@ func parse(path string) (File, error) {
 		f.Imports = append(f.Imports, imported)
 	}
 	for _, decl := range tree.Decls {
-		if fn, ok := decl.(*ast.FuncDecl); ok && isOob(fn.Doc) {
+		if fn, ok := decl.(*ast.FuncDecl); ok && source.IsOob(fn.Doc) {
 			f.Oob = true
 		}
 	}
 	f.Tamago = asksForTamago(tree)
 	return f, nil
-}
-
-// isOob reports whether a function's doc comment says that it runs in the oob stage, or may.
-func isOob(doc *ast.CommentGroup) bool {
-	return doc != nil && slices.ContainsFunc(doc.List, func(c *ast.Comment) bool {
-		stage, ok := strings.CutPrefix(c.Text, "//oob:stage ")
-		return ok && (stage == "oob" || stage == "any")
-	})
 }
 
 // asksForTamago reports whether the file's build line mentions tamago.

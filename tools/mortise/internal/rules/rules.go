@@ -5,13 +5,16 @@
 // "//oob:stage oob" or "any". Looked at is what the firmware is built from, tests and host doubles are free.
 //
 // Stage: host. Follows: shared/design.md, "Rules for oob code" 1 and "Layout". Does not support: what an allowed package
-// imports in its turn (encoding/binary imports reflect); that nothing forbidden is reachable is the linked image's check.
+// imports in its turn (encoding/binary imports reflect); what a function does with its imports is package source's check,
+// that nothing forbidden is reachable the linked image's.
 package rules
 
 import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"mortise/tools/oobvet/source"
 )
 
 // File is a source file of the firmware.
@@ -38,7 +41,7 @@ var Rules = []Rule{
 			return f.Oob && !within(f.Package, faulty)
 		},
 		Allows: func(imported string) bool {
-			return slices.Contains(oobLibrary, imported) || within(imported, "./drivers", "./stack") && !within(imported, inband...)
+			return slices.Contains(source.Library, imported) || within(imported, "./drivers", "./stack") && !within(imported, inband...)
 		},
 	},
 	{
@@ -48,7 +51,7 @@ var Rules = []Rule{
 		},
 		Allows: func(imported string) bool {
 			path, own := strings.CutPrefix(imported, "./")
-			return slices.Contains(oobLibrary, imported) || own && slices.Contains(oobPackages, path)
+			return slices.Contains(source.Library, imported) || own && slices.Contains(oobPackages, path)
 		},
 	},
 	{
@@ -90,8 +93,6 @@ var Rules = []Rule{
 }
 
 var (
-	// oobLibrary is what oob code may import of the standard library.
-	oobLibrary = []string{"unsafe", "math/bits", "encoding/binary"}
 	// oobPackages have no in-band half.
 	oobPackages = []string{"drivers/mmio", "drivers/gic", "stack/filter", "stack/frame", "stack/oob", "stack/wire"}
 	// faulty is the test firmware whose oob code breaks the rules on purpose, to show that the stage contains it.

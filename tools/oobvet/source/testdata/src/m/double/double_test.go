@@ -1,0 +1,4 @@
+package double
+
+//oob:stage whatever
+func helper() { go helper() }
