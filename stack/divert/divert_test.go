@@ -306,6 +306,32 @@ func TestDivertUnderLoad(t *testing.T) {
 	b.slots(t)
 }
 
+// Frames that a budget left in the ring when the device was in-band's do not wait for the next one when it is diverted: their
+// event is acknowledged already.
+func TestDivertWithFramesLeft(t *testing.T) {
+	b := newBench(t, false, enettest.Options{})
+	const frames = rxBudget + 5
+	for n := range uint32(frames) {
+		b.nic.Inject(b.inband(n))
+	}
+	got := b.Receive(8, func([]byte) {})
+	if got != 8 || table[0].throttled == 0 {
+		t.Fatalf("Receive = %d, throttled = %d, want 8 frames and a ring that is not empty", got, table[0].throttled)
+	}
+	b.Divert(true)
+	for b.nic.Interrupt() {
+		Poll(0)
+	}
+	got += b.Receive(frames, func([]byte) {})
+	if got != frames {
+		t.Errorf("%d of %d frames arrived, the others wait in the ring without an event", got, frames)
+	}
+	if table[0].throttled != 0 {
+		t.Error("throttled, and no tick is armed")
+	}
+	b.slots(t)
+}
+
 // After a fault in the middle of a swap every slot is accounted for again, and what in-band owned is still there.
 func TestRebuild(t *testing.T) {
 	for _, c := range []struct {

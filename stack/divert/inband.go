@@ -184,7 +184,15 @@ func (p *Device) Divert(on bool) {
 	defer p.rx.Unlock()
 	p.tx.Lock()
 	defer p.tx.Unlock()
+	v := &table[p.d]
+	wasInband := mmio.Load(&v.diverted) == 0
 	p.setDiverted(false)
+	if on && wasInband && v.throttled != 0 {
+		// What Receive's budget left in the ring has no event any more: Poll has acknowledged it, and at most rxBudget
+		// frames were behind those it took. Without this they would wait for the next frame.
+		v.poll(p.d)
+		v.throttled = 0
+	}
 	p.resume(on)
 }
 
