@@ -18,7 +18,7 @@ import (
 const module = "mortise"
 
 // Tags are the build tags that add code to a firmware image.
-var Tags = []string{"load_gc", "load_spin", "inject"}
+var Tags = []string{"load_gc", "load_spin", "load_print", "inject"}
 
 // Contexts are the ways to build the firmware: each architecture, with no tag and with all.
 func Contexts(tags ...string) []build.Context {
