@@ -14,8 +14,8 @@ const (
 	defaultBoard  = "mcimx6ul-evk"
 	defaultCPU    = "cortex-a7"
 	defaultMemory = "512M"
-	// bootTime is the guest's date at reset when time is virtual: a fixed one, so that runs repeat.
-	bootTime = "2026-01-01T00:00:00"
+	// BootTime is the guest's date at reset when time is virtual: a fixed one, so that runs repeat.
+	BootTime = "2026-01-01T00:00:00"
 )
 
 // Machine is one emulated board and what is plugged into it.
@@ -133,7 +133,7 @@ func (m *Machine) arguments(l *launch) []string {
 		args = append(args, "-chardev", "file,id=serial0,path="+escape(m.Serial), "-serial", "chardev:serial0")
 	}
 	if m.Icount != nil {
-		args = append(args, "-icount", m.Icount.String(), "-seed", "1", "-rtc", "base="+bootTime+",clock=vm")
+		args = append(args, "-icount", m.Icount.String(), "-seed", "1", "-rtc", "base="+BootTime+",clock=vm")
 	}
 	if len(m.Ports) == 0 {
 		args = append(args, "-nic", "none")

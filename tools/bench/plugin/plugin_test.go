@@ -1,0 +1,115 @@
+package plugin
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mortise/tools/qemu"
+)
+
+func TestArguments(t *testing.T) {
+	w := Watch{Out: "a,b", Stores: []uint32{0x2188014, 0x20b4014}, Code: []Range{{0x80100000, 0x80100010}}}
+	want := []string{"-plugin", "file=/p.so,out=a,,b,store=0x2188014,store=0x20b4014,pc=0x80100000-0x80100010"}
+	if diff := cmp.Diff(want, w.Arguments("/p.so")); diff != "" {
+		t.Errorf("Arguments (-want +got):\n%s", diff)
+	}
+}
+
+func TestRead(t *testing.T) {
+	var b []byte
+	for _, s := range []Store{{8, 0x2188014}, {1 << 40, 0x20b4014}} {
+		b = binary.NativeEndian.AppendUint64(b, uint64(s.NS))
+		b = binary.NativeEndian.AppendUint64(b, 0)
+		binary.NativeEndian.PutUint32(b[len(b)-8:], s.Addr)
+	}
+	path := filepath.Join(t.TempDir(), "stores")
+	if err := os.WriteFile(path, append(b, 1, 2, 3), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Read(path)
+	if diff := cmp.Diff([]Store{{8, 0x2188014}, {1 << 40, 0x20b4014}}, got); err != nil || diff != "" {
+		t.Errorf("Read: %v (-want +got):\n%s", err, diff)
+	}
+}
+
+// TestCode reads the test's own ELF file.
+func TestCode(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ranges, err := Code(self, "runtime.")
+	if err != nil {
+		t.Skip(err) // linked without symbols
+	}
+	if len(ranges) == 0 || len(ranges) > maxRanges {
+		t.Fatalf("%d ranges, want 1 to %d", len(ranges), maxRanges)
+	}
+	for i, r := range ranges {
+		if r.First >= r.End || i > 0 && r.First < ranges[i-1].End {
+			t.Errorf("range %d is %#x-%#x", i, r.First, r.End)
+		}
+	}
+}
+
+// TestStores boots a guest that stores to a register in every seventh instruction, for ever: the times must be 7 × 8 ns
+// apart. ENET1 is off, so its TDAR takes the store and nothing happens.
+func TestStores(t *testing.T) {
+	emulator, err := qemu.Find("")
+	if err != nil {
+		t.Skipf("no emulator: %v", err)
+	}
+	dir := t.TempDir()
+	so, err := Build(t.Context(), dir)
+	if errors.Is(err, ErrNoCompiler) {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	const nop = 0xe320f000
+	code := []uint32{
+		0xe3080014, // movw r0, #0x8014
+		0xe3400218, // movt r0, #0x0218; the loop begins
+		nop, nop, nop, nop,
+		0xe5800000, // str r0, [r0]
+		0xeafffff8, // b to the movt
+	}
+	var raw []byte
+	for _, w := range code {
+		raw = binary.LittleEndian.AppendUint32(raw, w)
+	}
+	kernel := filepath.Join(dir, "kernel.bin")
+	if err := os.WriteFile(kernel, raw, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w := Watch{Out: filepath.Join(dir, "stores"), Stores: []uint32{0x02188014}}
+	m := qemu.Machine{Emulator: emulator, Kernel: kernel, Icount: &qemu.Icount{Shift: 3}, Deadline: time.Minute,
+		Args: w.Arguments(so)}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	p, err := m.Start(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Stop()
+	var stores []Store
+	for start := time.Now(); len(stores) < 1000; time.Sleep(20 * time.Millisecond) {
+		if time.Since(start) > 30*time.Second {
+			t.Fatalf("%d stores in 30 s; %v", len(stores), p.Err())
+		}
+		stores, _ = Read(w.Out)
+	}
+	for i := 1; i < 1000; i++ {
+		if got := stores[i].NS - stores[i-1].NS; got != 7*8 || stores[i].Addr != 0x02188014 {
+			t.Fatalf("store %d to %#x, %d ns after the one before, want 0x2188014 and 56", i, stores[i].Addr, got)
+		}
+	}
+}
