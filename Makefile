@@ -12,11 +12,11 @@ MORTISE := build/mortise
 
 help:
 	@echo 'make firmware   build build/mx6ullevk/gateway.elf'
-	@echo '                LOAD=gc,spin: gateway-load.elf, with in-band load'
+	@echo '                LOAD=gc,print: gateway-load.elf, with in-band load (gc, spin, print)'
 	@echo 'make run        boot it in QEMU with live peers; a table of latencies; ^C ends it'
 	@echo '                FOR=20s: end by itself  PCAP=FILE: keep a capture'
 	@echo 'make test       all tests, those in QEMU too'
-	@echo 'make bench      the published latency figures, in virtual time'
+	@echo 'make bench      the published latency figures, in virtual time; FULL=1: the whole matrix; REPEAT=2: each twice'
 	@echo 'make check      go vet, rules for oob code, gofmt, import rules'
 	@echo 'make clean      remove build/'
 	@echo
@@ -34,7 +34,8 @@ test: $(MORTISE)
 	@$(MORTISE) test -qemu '$(QEMU)'
 
 bench:
-	@$(GO) run ./tools/bench $(if $(QEMU),-qemu '$(QEMU)')
+	@$(GO) run ./tools/bench $(if $(QEMU),-qemu '$(QEMU)') $(if $(FULL),-full) -repeat $(or $(REPEAT),1) \
+	  -json build/bench/report.json -svg build/bench/report.svg
 
 check: $(MORTISE)
 	$(GO) vet ./...

@@ -15,8 +15,10 @@ import (
 	"path/filepath"
 	"regexp"
 	"syscall"
+	"time"
 
 	"mortise/tools/bench/latency"
+	"mortise/tools/bench/plugin"
 	"mortise/tools/qemu"
 )
 
@@ -32,6 +34,8 @@ type options struct {
 	dir      string
 	check    bool
 	list     bool
+	full     bool
+	svg      string
 	repeat   int
 }
 
@@ -45,6 +49,8 @@ func main() {
 	flag.StringVar(&o.dir, "dir", "build/bench", "`directory` for images, serial logs and captures")
 	flag.BoolVar(&o.check, "check", false, "fail if a figure misses what is demanded of it")
 	flag.BoolVar(&o.list, "list", false, "list the cases and end")
+	flag.BoolVar(&o.full, "full", false, "the full matrix: each load, size, tagged and not")
+	flag.StringVar(&o.svg, "svg", "", "plot the distributions to this `file`, too")
 	flag.IntVar(&o.repeat, "repeat", 1, "run each case `n` times and compare the runs")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -56,13 +62,13 @@ func main() {
 }
 
 func run(ctx context.Context, o *options, out, log io.Writer) error {
-	cases, err := selected(o.pattern)
+	cases, err := o.selected()
 	if err != nil {
 		return err
 	}
 	if o.list {
 		for _, c := range cases {
-			fmt.Fprintf(out, "%-16s %s\n", c.Name, c.About)
+			fmt.Fprintf(out, "%-20s %s\n", c.Name, c.About)
 		}
 		return nil
 	}
@@ -77,7 +83,7 @@ func run(ctx context.Context, o *options, out, log io.Writer) error {
 	if err := report.WriteText(out, cases); err != nil {
 		return err
 	}
-	if err := o.writeJSON(report); err != nil {
+	if err := errors.Join(write(o.json, report.WriteJSON), write(o.svg, report.WriteSVG)); err != nil {
 		return err
 	}
 	if o.check && report.Missed() {
@@ -86,18 +92,22 @@ func run(ctx context.Context, o *options, out, log io.Writer) error {
 	return nil
 }
 
-func selected(pattern string) (cases []latency.Case, err error) {
-	match, err := regexp.Compile(pattern)
+func (o *options) selected() (cases []latency.Case, err error) {
+	match, err := regexp.Compile(o.pattern)
 	if err != nil {
 		return nil, fmt.Errorf("-case: %w", err)
 	}
-	for _, c := range latency.Cases() {
+	all := latency.Cases()
+	if o.full {
+		all = latency.Matrix()
+	}
+	for _, c := range all {
 		if match.MatchString(c.Name) {
 			cases = append(cases, c)
 		}
 	}
 	if cases == nil {
-		return nil, fmt.Errorf("-case %s: no case has such a name; -list lists them", pattern)
+		return nil, fmt.Errorf("-case %s: no case has such a name; -list lists them", o.pattern)
 	}
 	return cases, nil
 }
@@ -108,6 +118,11 @@ func (o *options) prepare(ctx context.Context, cases []latency.Case, log io.Writ
 		return c, err
 	}
 	c.Dir, c.Images = o.dir, o.load
+	if c.Plugin, err = plugin.Build(ctx, o.dir); errors.Is(err, plugin.ErrNoCompiler) {
+		fmt.Fprintf(log, "bench: %v: a latency is a whole microsecond, 125 instructions, rounded down\n", err)
+	} else if err != nil {
+		return c, err
+	}
 	if o.elf != "" {
 		c.Images[""] = o.elf
 	}
@@ -124,32 +139,48 @@ func (o *options) prepare(ctx context.Context, cases []latency.Case, log io.Writ
 
 func (o *options) measure(ctx context.Context, config latency.Config, cases []latency.Case, log io.Writer) (*latency.Report, error) {
 	report := &latency.Report{QEMU: config.Emulator.Version.String(), Emulator: config.Emulator.Path, Peers: latency.Peers()}
+	start, done := time.Now(), 0
 	for i, c := range cases {
 		result, err := latency.Repeat(ctx, config, c, o.repeat)
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
+		done += c.Work()
+		left := estimate(time.Since(start), done, cases[i+1:])
 		if err != nil {
-			fmt.Fprintf(log, "bench: %d/%d %s: %v\n", i+1, len(cases), c.Name, err)
+			fmt.Fprintf(log, "bench: %d/%d %s: %v; %s\n", i+1, len(cases), c.Name, err, left)
 			report.Skipped = append(report.Skipped, latency.Skip{Case: c.Name, Why: err.Error()})
 			continue
 		}
-		fmt.Fprintf(log, "bench: %d/%d %s: %.1f s\n", i+1, len(cases), c.Name, result.Took.Seconds())
+		fmt.Fprintf(log, "bench: %d/%d %s: %.1f s; %s\n", i+1, len(cases), c.Name, result.Took.Seconds(), left)
 		report.Results = append(report.Results, result)
 	}
 	return report, nil
 }
 
-func (o *options) writeJSON(report *latency.Report) error {
-	if o.json == "" {
+// estimate says how long the cases that are left take if they go as those that are done did.
+func estimate(took time.Duration, done int, left []latency.Case) string {
+	work := 0
+	for _, c := range left {
+		work += c.Work()
+	}
+	if work == 0 {
+		return "that was the last"
+	}
+	return fmt.Sprintf("%v left", (took * time.Duration(work) / time.Duration(done)).Round(time.Second))
+}
+
+// write writes the report to the file at path, none if it is empty.
+func write(path string, report func(io.Writer) error) error {
+	if path == "" {
 		return nil
 	}
-	if err := os.MkdirAll(filepath.Dir(o.json), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	f, err := os.Create(o.json)
+	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(report.WriteJSON(f), f.Close())
+	return errors.Join(report(f), f.Close())
 }

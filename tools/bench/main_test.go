@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"mortise/tools/bench/latency"
 )
@@ -19,15 +20,32 @@ func TestSelected(t *testing.T) {
 	}{
 		{"", len(latency.Cases())},
 		{"^oob$", 1},
-		{"flood", 3},
+		{"flood", 4},
 		{"no such case", 0},
 		{"(", 0},
 	}
 	for _, test := range tests {
-		got, err := selected(test.pattern)
+		got, err := (&options{pattern: test.pattern}).selected()
 		if len(got) != test.want || (err == nil) != (test.want > 0) {
 			t.Errorf("selected(%q) = %d cases, %v, want %d", test.pattern, len(got), err, test.want)
 		}
+	}
+}
+
+func TestSelectedFull(t *testing.T) {
+	got, err := (&options{full: true, pattern: "^m-idle-64(-vlan)?$"}).selected()
+	if len(got) != 2 || err != nil {
+		t.Errorf("two cases of the full matrix: %d, %v", len(got), err)
+	}
+}
+
+func TestEstimate(t *testing.T) {
+	cases := latency.Cases()[:2]
+	if got := estimate(10*time.Second, cases[0].Work()*2, cases[:1]); got != "5s left" {
+		t.Errorf("estimate = %q, want 5s left", got)
+	}
+	if got := estimate(time.Second, 1, nil); got != "that was the last" {
+		t.Errorf("estimate of nothing = %q", got)
 	}
 }
 
@@ -36,7 +54,7 @@ func TestList(t *testing.T) {
 	if err := run(t.Context(), &options{list: true, pattern: "oob"}, &out, t.Output()); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Count(out.String(), "\n"), 7; got != want {
+	if got, want := strings.Count(out.String(), "\n"), 12; got != want {
 		t.Errorf("-list -case oob: %d lines, want %d:\n%s", got, want, out.String())
 	}
 }

@@ -1,8 +1,10 @@
 package latency
 
 import (
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // good is a result that meets all of c's bounds as narrowly as it can.
@@ -11,6 +13,12 @@ func good(c *Case) *Result {
 	r.Requests, r.Min, r.Median, r.P99, r.Max = c.Requests, c.Median, c.Median, c.Median, c.Median
 	if c.Spread != unbounded {
 		r.Max += c.Spread
+	}
+	if c.Median == unbounded {
+		r.Median, r.Max = 900, 900+c.Spread
+	}
+	if c.Bulk {
+		r.Bulk = BulkCount{1 << 20, 1}
 	}
 	return r
 }
@@ -22,12 +30,13 @@ func TestCheck(t *testing.T) {
 		want          string // "": nothing missed
 	}{
 		{"at the bounds", "", func(*Result) {}, ""},
-		{"median", "", func(r *Result) { r.Median++ }, "median"},
+		{"median", "oob-(gc|spin|tcp|vlan)", func(r *Result) { r.Median++ }, "median"},
 		{"maximum", "oob", func(r *Result) { r.Max++ }, "maximum"},
 		{"any maximum", "inband", func(r *Result) { r.Max *= 100 }, ""},
 		{"lost", "", func(r *Result) { r.Lost++ }, "lost"},
 		{"too few", "", func(r *Result) { r.Requests-- }, "entered"},
 		{"answered twice", "", func(r *Result) { r.Duplicates++ }, "too many"},
+		{"no TCP", "tcp", func(r *Result) { r.Bulk = BulkCount{} }, "TCP"},
 		{"garbled", "", func(r *Result) { r.Garbled++ }, "checksum"},
 		{"no collection", "gc", func(r *Result) { r.GCAfter = r.GCBefore }, "garbage"},
 		{"no collection, spinning", "spin", func(r *Result) { r.GCAfter, r.GCBefore = -1, -1 }, ""},
@@ -35,7 +44,7 @@ func TestCheck(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			for _, c := range Cases() {
-				if !strings.Contains(c.Name, test.pattern) {
+				if !regexp.MustCompile(test.pattern).MatchString(c.Name) {
 					continue
 				}
 				r := good(&c)
@@ -52,10 +61,10 @@ func TestCheck(t *testing.T) {
 // TestCases holds the table to the figures.
 func TestCases(t *testing.T) {
 	want := map[string][3]int64{ // shift, median, spread
-		"oob": {10, 600, 16}, "oob-vlan": {10, 650, 16},
-		"oob-gc": {3, 625, 250}, "oob-spin": {3, 625, 250},
-		"oob-gc-flood": {3, 625, 1500}, "oob-spin-flood": {3, 625, 1500},
-		"inband": {3, 92000, unbounded}, "oob-flood": {10, 725, 1500},
+		"oob-fine": {10, 600, 16}, "oob": {3, 600, 16}, "oob-vlan": {3, 650, 16}, "oob-1472": {3, unbounded, 16},
+		"oob-gc": {3, 625, 16}, "oob-spin": {3, 625, 16}, "oob-print": {3, 625, 16}, "oob-tcp": {3, 625, 16},
+		"oob-flood": {3, 725, 1000}, "oob-gc-flood": {3, 725, 1000}, "oob-spin-flood": {3, 725, 1000},
+		"oob-flood50": {3, 725, 1000}, "inband": {3, 92000, unbounded},
 	}
 	for _, c := range Cases() {
 		if got := [3]int64{int64(c.Shift), c.Median, c.Spread}; got != want[c.Name] {
@@ -120,12 +129,27 @@ func TestImages(t *testing.T) {
 }
 
 func TestFrames(t *testing.T) {
-	c := Case{Port: echoPort, Flood: true}
-	s := session{peer: c.peer(), guest: testGuest}
-	for i := range uint32(8) {
-		frames := c.frames(&s, measured, i)
-		if len(frames) != 2 || len(frames[0]) <= len(frames[1]) {
-			t.Fatalf("request %d: %d frames, want the flood's ahead of it", i, len(frames))
+	for _, want := range []int{0, 1, 50} {
+		c := Case{Port: echoPort, Payload: requestPayload, Flood: want, Interval: time.Millisecond}
+		s := session{peer: c.peer(), noise: c.noise(), guest: testGuest}
+		releases := c.frames(&s, measured, 3)
+		if len(releases) != max(want, 1) || c.release() != time.Millisecond/time.Duration(max(want, 1)) {
+			t.Fatalf("flood %d: %d releases, %v apart", want, len(releases), c.release())
 		}
+		first := releases[0]
+		if want == 0 && len(first) != 1 || want > 0 && (len(first) != 2 || len(first[0]) <= len(first[1])) {
+			t.Errorf("flood %d: %d frames with the request, want the flood's ahead of it", want, len(first))
+		}
+	}
+}
+
+// TestMatrix checks that no two cases have one name, by which files are called, and that each has what it needs.
+func TestMatrix(t *testing.T) {
+	names := map[string]bool{}
+	for _, c := range append(Cases(), Matrix()...) {
+		if names[c.Name] || c.Requests == 0 || c.Payload < payloadHeader || c.Port == 0 || c.Work() <= 0 {
+			t.Errorf("%+v: a second of this name, or something is missing", c)
+		}
+		names[c.Name] = true
 	}
 }

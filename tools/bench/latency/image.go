@@ -70,7 +70,7 @@ func Build(ctx context.Context, root, toolchain, dir string, loads []Load, log i
 		if err := cmd.Run(); err != nil {
 			return nil, fmt.Errorf("build the firmware with load %q: %w", load, err)
 		}
-		images[load] = filepath.Join(dir, strings.TrimSuffix("gateway-"+string(load), "-")+".elf")
+		images[load] = filepath.Join(dir, strings.TrimSuffix("gateway-"+strings.ReplaceAll(string(load), ",", "-"), "-")+".elf")
 		if err := copyFile(images[load], built(root, load)); err != nil {
 			return nil, fmt.Errorf("keep the firmware with load %q: %w", load, err)
 		}

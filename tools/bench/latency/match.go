@@ -4,13 +4,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"slices"
 )
 
 // Sample is a measured request.
 type Sample struct {
-	AtMicroS      int64 // when it entered the NIC
-	LatencyMicroS int64 // until its reply left the NIC; -1: none did
+	AtMicroS  int64 // when it entered the NIC
+	LatencyNS int64 // until its reply left the NIC; -1: none did
 }
 
 // Exchange is what a capture says of a session.
@@ -51,21 +52,21 @@ func Match(records []Record) Exchange {
 			e.FloodAnswered++
 		case kind == measured && sent:
 			index[sequence] = len(e.Samples)
-			e.Samples = append(e.Samples, Sample{AtMicroS: r.MicroS - records[0].MicroS, LatencyMicroS: -1})
+			e.Samples = append(e.Samples, Sample{AtMicroS: r.MicroS - records[0].MicroS, LatencyNS: -1})
 		case kind == measured:
-			e.answer(index, sequence, r.MicroS-records[0].MicroS)
+			e.answer(index, sequence, (r.MicroS-records[0].MicroS)*1000+r.NS)
 		}
 	}
 	return e
 }
 
-func (e *Exchange) answer(index map[uint32]int, sequence uint32, atMicroS int64) {
+func (e *Exchange) answer(index map[uint32]int, sequence uint32, atNS int64) {
 	i, asked := index[sequence]
-	if !asked || e.Samples[i].LatencyMicroS >= 0 {
+	if !asked || e.Samples[i].LatencyNS >= 0 {
 		e.Duplicates++
 		return
 	}
-	e.Samples[i].LatencyMicroS = atMicroS - e.Samples[i].AtMicroS
+	e.Samples[i].LatencyNS = atNS - e.Samples[i].AtMicroS*1000
 }
 
 // Statistics sums up the latencies of a session in instructions.
@@ -79,11 +80,11 @@ func Summarize(samples []Sample, shift int) Statistics {
 	s := Statistics{Requests: len(samples)}
 	var latencies []int64
 	for _, sample := range samples {
-		if sample.LatencyMicroS < 0 {
+		if sample.LatencyNS < 0 {
 			s.Lost++
 			continue
 		}
-		latencies = append(latencies, Instructions(sample.LatencyMicroS, shift))
+		latencies = append(latencies, Instructions(sample.LatencyNS, shift))
 	}
 	if latencies == nil {
 		return s
@@ -94,6 +95,25 @@ func Summarize(samples []Sample, shift int) Statistics {
 	return s
 }
 
+// Count is a latency and how many requests had it.
+type Count struct {
+	Instructions int64
+	Requests     int
+}
+
+func distribution(samples []Sample, shift int) (counts []Count) {
+	n := map[int64]int{}
+	for _, s := range samples {
+		if s.LatencyNS >= 0 {
+			n[Instructions(s.LatencyNS, shift)]++
+		}
+	}
+	for _, latency := range slices.Sorted(maps.Keys(n)) {
+		counts = append(counts, Count{latency, n[latency]})
+	}
+	return counts
+}
+
 // rank returns the smallest value that percent of all values do not exceed (nearest rank).
 func rank(sorted []int64, percent int) int64 {
 	n := (len(sorted)*percent + 99) / 100
@@ -101,21 +121,21 @@ func rank(sorted []int64, percent int) int64 {
 }
 
 // Instructions converts a virtual duration, to the nearest instruction.
-func Instructions(microS int64, shift int) int64 {
-	return (microS*1000 + 1<<shift>>1) >> shift
+func Instructions(ns int64, shift int) int64 {
+	return (ns + 1<<shift>>1) >> shift
 }
 
 // Resolution is how many instructions a latency may be off, either way: both ends of it are whole microseconds,
-// rounded down.
+// rounded down. With the plugin it is none at all.
 func Resolution(shift int) int64 {
 	return (1000 + 1<<shift - 1) >> shift
 }
 
-// Hash is a digest of all pairs of time and latency: equal for two runs that went the same to the microsecond.
+// Hash is a digest of all pairs of time and latency: equal for two runs that went the same, to the instruction or the microsecond.
 func Hash(samples []Sample) string {
 	h := sha256.New()
 	for _, s := range samples {
-		fmt.Fprintf(h, "%d %d\n", s.AtMicroS, s.LatencyMicroS)
+		fmt.Fprintf(h, "%d %d\n", s.AtMicroS, s.LatencyNS)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:8])
 }

@@ -32,25 +32,25 @@ func TestMatch(t *testing.T) {
 	garbled[len(garbled)-1] ^= 1
 	const start = 5_000_000
 	records := []Record{
-		{start, p.filler()},
-		{start + 10, request(warmUp, 0)},
-		{start + 11, echo(request(warmUp, 0))},
-		{start + 100, request(measured, 0)},
-		{start + 100, request(flood, 0)},
-		{start + 104, echo(request(measured, 0))},
-		{start + 150, echo(request(flood, 0))},
-		{start + 200, request(measured, 1)}, // answered after the next one
-		{start + 200, request(flood, 1)},    // not answered
-		{start + 300, request(measured, 2)},
-		{start + 305, echo(request(measured, 2))},
-		{start + 306, echo(request(measured, 1))},
-		{start + 307, echo(request(measured, 1))}, // twice
-		{start + 400, request(measured, 3)},       // lost
-		{start + 404, garbled},
-		{start + 405, echo(request(measured, 9))}, // nobody asked
+		{MicroS: start, Frame: p.filler()},
+		{MicroS: start + 10, Frame: request(warmUp, 0)},
+		{MicroS: start + 11, Frame: echo(request(warmUp, 0))},
+		{MicroS: start + 100, Frame: request(measured, 0)},
+		{MicroS: start + 100, Frame: request(flood, 0)},
+		{MicroS: start + 104, Frame: echo(request(measured, 0))},
+		{MicroS: start + 150, Frame: echo(request(flood, 0))},
+		{MicroS: start + 200, Frame: request(measured, 1)}, // answered after the next one
+		{MicroS: start + 200, Frame: request(flood, 1)},    // not answered
+		{MicroS: start + 300, Frame: request(measured, 2)},
+		{MicroS: start + 305, Frame: echo(request(measured, 2))},
+		{MicroS: start + 306, Frame: echo(request(measured, 1))},
+		{MicroS: start + 307, Frame: echo(request(measured, 1))}, // twice
+		{MicroS: start + 400, Frame: request(measured, 3)},       // lost
+		{MicroS: start + 404, Frame: garbled},
+		{MicroS: start + 405, Frame: echo(request(measured, 9))}, // nobody asked
 	}
 	want := Exchange{
-		Samples:    []Sample{{100, 4}, {200, 106}, {300, 5}, {400, -1}},
+		Samples:    []Sample{{100, 4000}, {200, 106_000}, {300, 5000}, {400, -1}},
 		Duplicates: 2, Garbled: 1, FloodSent: 2, FloodAnswered: 1,
 	}
 	if diff := cmp.Diff(want, Match(records)); diff != "" {
@@ -61,9 +61,13 @@ func TestMatch(t *testing.T) {
 	}
 }
 
+// samples returns samples with latencies in microseconds.
 func samples(latencies ...int64) (s []Sample) {
 	for i, l := range latencies {
-		s = append(s, Sample{AtMicroS: int64(i) * 1000, LatencyMicroS: l})
+		if l >= 0 {
+			l *= 1000
+		}
+		s = append(s, Sample{AtMicroS: int64(i) * 1000, LatencyNS: l})
 	}
 	return s
 }
@@ -101,8 +105,8 @@ func TestInstructionsShift10(t *testing.T) {
 	for n := int64(0); n < 3000; n++ {
 		nanos := n << 10
 		for _, micros := range []int64{nanos / 1000, nanos/1000 + 1} {
-			if got := Instructions(micros, 10); got < n-1 || got > n+1 {
-				t.Errorf("Instructions(%d, 10) = %d, want %d ± 1", micros, got, n)
+			if got := Instructions(micros*1000, 10); got < n-1 || got > n+1 {
+				t.Errorf("Instructions(%d µs, 10) = %d, want %d ± 1", micros, got, n)
 			}
 		}
 	}

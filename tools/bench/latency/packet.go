@@ -112,16 +112,8 @@ func (p *peer) arp(operation uint16, destination MAC) []byte {
 
 // udp returns a datagram to port of the guest.
 func (p *peer) udp(destination MAC, port uint16, payload []byte) []byte {
-	b := make([]byte, ipv4Size+udpSize, ipv4Size+udpSize+len(payload))
-	b = append(b, payload...)
-	source, target := p.addr.As4(), p.guest.As4()
-	b[0] = 0x45
-	binary.BigEndian.PutUint16(b[2:], uint16(len(b)))
-	b[8], b[9] = 64, protocolUDP
-	copy(b[12:], source[:])
-	copy(b[16:], target[:])
-	binary.BigEndian.PutUint16(b[10:], ^sum(0, b[:ipv4Size]))
-
+	b := p.ipv4(protocolUDP, udpSize+len(payload))
+	b = append(append(b, make([]byte, udpSize)...), payload...)
 	segment := b[ipv4Size:]
 	binary.BigEndian.PutUint16(segment[0:], sourcePort)
 	binary.BigEndian.PutUint16(segment[2:], port)
@@ -132,6 +124,19 @@ func (p *peer) udp(destination MAC, port uint16, payload []byte) []byte {
 	}
 	binary.BigEndian.PutUint16(segment[6:], checksum)
 	return p.ethernet(destination, typeIPv4, b)
+}
+
+// ipv4 returns the header of a packet to the guest with size bytes behind it.
+func (p *peer) ipv4(protocol byte, size int) []byte {
+	b := make([]byte, ipv4Size, ipv4Size+size)
+	source, target := p.addr.As4(), p.guest.As4()
+	b[0] = 0x45
+	binary.BigEndian.PutUint16(b[2:], uint16(ipv4Size+size))
+	b[8], b[9] = 64, protocol
+	copy(b[12:], source[:])
+	copy(b[16:], target[:])
+	binary.BigEndian.PutUint16(b[10:], ^sum(0, b))
+	return b
 }
 
 // sum is the one's complement sum of RFC 1071 over parts, each of even length but the last.

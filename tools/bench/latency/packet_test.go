@@ -105,6 +105,9 @@ func FuzzParsePacket(f *testing.F) {
 			return
 		}
 		p.arp()
+		if s, ok := p.tcp(); ok && len(s.data) > len(frame) {
+			t.Errorf("%d bytes of TCP in a frame of %d", len(s.data), len(frame))
+		}
 		if data, ok := p.udp(); ok && len(data) > len(frame) {
 			t.Errorf("%d bytes of payload in a frame of %d", len(data), len(frame))
 		}

@@ -12,6 +12,7 @@ import (
 // Record is a frame of a capture and the virtual time at which it passed.
 type Record struct {
 	MicroS int64 // since 1970 as the guest's clock has it
+	NS     int64 // and the nanoseconds beyond it, where the plugin has told them
 	Frame  []byte
 }
 

@@ -69,8 +69,9 @@ func (r *Report) WriteText(w io.Writer, cases []Case) error {
 	fmt.Fprintf(&b, "Wire-to-wire latency in guest instructions, in virtual time. QEMU %s (%s).\n\n", r.QEMU, r.Emulator)
 	t.write(&b)
 	b.WriteString("\n* A peer's figure on the same board, taken once (QEMU 10.0.2, shift 3) and not by this run.\n" +
-		"A figure is exact to one instruction at shift 10. At shift 3 it is a whole microsecond, rounded down: 125\n" +
-		"instructions. It says nothing about caches, bus or wire time. docs/measure.md has the details.\n")
+		"A figure is exact to the instruction; to one either way at shift 10. ≈ marks one that is a whole microsecond,\n" +
+		"rounded down, because there was no compiler for the plugin. No figure says anything about caches, bus or wire\n" +
+		"time. docs/measure.md has the details.\n")
 	r.writeRemarks(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -81,6 +82,10 @@ func (r *Report) writeRemarks(b *strings.Builder) {
 		if result.Flood.Sent > 0 {
 			fmt.Fprintf(b, "%s: in-band answered %d of %d flood frames.\n", result.Case, result.Flood.Answered,
 				result.Flood.Sent)
+		}
+		if result.Bulk.Connections > 0 {
+			fmt.Fprintf(b, "%s: in-band acknowledged %s bytes of TCP, in %d connections.\n", result.Case,
+				group(result.Bulk.Bytes), result.Bulk.Connections)
 		}
 		if result.GCBefore >= 0 {
 			fmt.Fprintf(b, "%s: garbage collections %d before, %d after.\n", result.Case, result.GCBefore, result.GCAfter)
@@ -102,12 +107,23 @@ func (c *Case) row(r *Result) []string {
 	if len(r.Missed) > 0 {
 		verdict = "MISSED"
 	}
-	demanded := "median ≤ " + group(c.Median)
+	var bounds []string
+	if c.Median != unbounded {
+		bounds = append(bounds, "median ≤ "+group(c.Median))
+	}
 	if c.Spread != unbounded {
-		demanded += ", max ≤ median + " + group(c.Spread)
+		bounds = append(bounds, "max ≤ median + "+group(c.spread(r)))
+	}
+	demanded := strings.Join(bounds, ", ")
+	median := group(r.Median)
+	if r.Resolution > 1 {
+		median = "≈ " + median
+	}
+	if r.Lost == r.Requests {
+		return []string{c.About, strconv.Itoa(c.Shift), group(int64(r.Requests)), "all", "–", "–", "–", "–", demanded, verdict, r.Hash}
 	}
 	return []string{c.About, strconv.Itoa(c.Shift), group(int64(r.Requests)), group(int64(r.Lost)), group(r.Min),
-		group(r.Median), group(r.P99), group(r.Max), demanded, verdict, r.Hash}
+		median, group(r.P99), group(r.Max), demanded, verdict, r.Hash}
 }
 
 func (p *Peer) row() []string {

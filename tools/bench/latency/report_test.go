@@ -3,7 +3,11 @@ package latency
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
+	"errors"
 	"flag"
+	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -18,13 +22,16 @@ func testReport() (*Report, []Case) {
 	r := &Report{QEMU: "7.2.22", Emulator: "/usr/bin/qemu-system-arm", Peers: Peers()}
 	for i := range cases[:5] {
 		result := good(&cases[i])
+		result.Min, result.P99, result.Distribution = result.Median, result.Median, []Count{{result.Median, 9}, {result.Max, 1}}
 		result.Hash, result.GCBefore, result.GCAfter = "0123456789abcdef", -1, -1
 		r.Results = append(r.Results, result)
 	}
-	r.Results[2].GCBefore, r.Results[2].GCAfter = 12, 34
+	r.Results[4].GCBefore, r.Results[4].GCAfter = 12, 34
+	r.Results[3].Resolution = 125
+	r.Results[2].Bulk = BulkCount{4438250, 1}
 	r.Results[1].Median = 1700
 	r.Results[1].Missed = cases[1].Check(r.Results[1])
-	r.Results[4].Flood = FloodCount{2064, 17}
+	r.Results[4].Flood = FloodCount{1064, 17}
 	r.Results[4].Unsteady = "give the main thread SCHED_RR: operation not permitted"
 	r.Skipped = []Skip{{"inband", "no firmware given"}}
 	return r, cases
@@ -48,6 +55,41 @@ func TestWriteText(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(want), got.String()); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)
+	}
+}
+
+func TestWriteSVG(t *testing.T) {
+	report, _ := testReport()
+	for name, r := range map[string]*Report{"five": report, "none": {}} {
+		var b bytes.Buffer
+		if err := r.WriteSVG(&b); err != nil {
+			t.Fatal(err)
+		}
+		paths := 0
+		for decoder := xml.NewDecoder(&b); ; {
+			token, err := decoder.Token()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if e, ok := token.(xml.StartElement); ok && e.Name.Local == "path" && e.Attr[0].Name.Local == "fill" {
+				paths++
+			}
+		}
+		if want := 2 * len(r.Results); paths != want {
+			t.Errorf("%s: %d curves and their marks in the legend, want %d", name, paths, want)
+		}
+	}
+}
+
+func TestPlot(t *testing.T) {
+	p := newPlot(457, 85665)
+	for instructions, want := range map[int64]float64{100: plotLeft, 100000: plotLeft + plotWidth, 1: plotLeft - 2*plotWidth/3.} {
+		if got := p.x(instructions); math.Abs(got-want) > 0.5 {
+			t.Errorf("x(%d) = %.1f, want %.1f", instructions, got, want)
+		}
 	}
 }
 

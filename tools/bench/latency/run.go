@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"mortise/tools/bench/plugin"
 	"mortise/tools/qemu"
 )
 
@@ -30,16 +31,19 @@ type Config struct {
 	Emulator *qemu.Emulator
 	Images   Images
 	Dir      string // gets a serial log and a capture for every case
+	Plugin   string // path of nictime.so; empty: a latency is a whole microsecond
 }
 
 // Result is what a case measured.
 type Result struct {
 	Case       string
+	Exact      bool       // by the plugin, to the instruction
 	Statistics            // in instructions
 	Resolution int64      // of all of these, either way
 	Duplicates int        // replies to a request that had been answered
 	Garbled    int        // IPv4 frames to us with a wrong length or checksum
 	Flood      FloodCount // frames to in-band
+	Bulk       BulkCount  // TCP to in-band on the other port
 	GCBefore   int        // garbage collections by the guest's count, -1: none told
 	GCAfter    int
 	Hash       string        // of all times and latencies
@@ -47,10 +51,18 @@ type Result struct {
 	Took       time.Duration // on the host's clock
 	Missed     []string      // bounds
 	Samples    []Sample      `json:"-"`
+	// Distribution is how many requests took how many instructions, in rising order.
+	Distribution []Count
 }
 
 // FloodCount counts the frames to in-band that went with the requests.
 type FloodCount struct{ Sent, Answered int }
+
+// BulkCount counts what in-band acknowledged over TCP while requests were measured.
+type BulkCount struct {
+	Bytes       int64
+	Connections int
+}
 
 // ErrNoImage says that a case's firmware was not given.
 var ErrNoImage = errors.New("no firmware given")
@@ -71,10 +83,21 @@ func Run(ctx context.Context, config Config, c Case) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.Exact = config.Plugin != "" && c.exact(); r.Exact {
+		stores, err := plugin.Read(config.stores(&c))
+		if err != nil {
+			return nil, err
+		}
+		if err := refine(records, stores); err != nil {
+			return nil, fmt.Errorf("%s: %w", capture, err)
+		}
+		r.Resolution = 0
+	}
 	e := Match(records)
 	r.Samples, r.Duplicates, r.Garbled = e.Samples, e.Duplicates, e.Garbled
 	r.Flood = FloodCount{e.FloodSent, e.FloodAnswered}
 	r.Statistics, r.Hash = Summarize(e.Samples, c.Shift), Hash(e.Samples)
+	r.Distribution = distribution(e.Samples, c.Shift)
 	r.Took = time.Since(start)
 	r.Missed = c.Check(r)
 	return r, nil
@@ -110,9 +133,12 @@ func (r *Result) compare(again *Result, n int) {
 	}
 }
 
+// stores is the file that the plugin writes for a case.
+func (config *Config) stores(c *Case) string { return filepath.Join(config.Dir, c.Name+".stores") }
+
 // capture boots the firmware and talks to it while QEMU captures.
 func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, path string) error {
-	s := session{peer: c.peer(), answered: map[stream]int{}}
+	s := session{peer: c.peer(), noise: c.noise(), answered: map[stream]int{}}
 	var err error
 	if s.wire, err = qemu.NewWire(); err != nil {
 		return err
@@ -122,17 +148,33 @@ func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, pa
 		return err
 	}
 	defer s.barrier.Close()
+	if c.Bulk {
+		if s.bulk, err = newBulk(); err != nil {
+			return err
+		}
+		defer s.bulk.wire.Close()
+	}
 	machine := qemu.Machine{
 		Emulator: config.Emulator,
 		Kernel:   kernel,
-		Ports:    []qemu.Port{{Net: s.wire, PCAP: path, Release: c.Interval, Barrier: s.barrier}},
+		Ports:    []qemu.Port{{Net: s.wire, PCAP: path, Release: c.release(), Barrier: s.barrier}},
 		Icount:   &qemu.Icount{Shift: c.Shift},
 		Serial:   filepath.Join(config.Dir, c.Name+".log"),
 		Deadline: runDeadline,
 		Steady:   true,
 	}
+	if s.bulk != nil {
+		machine.Ports = append(machine.Ports, qemu.Port{Net: s.bulk.wire, Release: bulkRelease})
+	}
 	if err := os.MkdirAll(config.Dir, 0o755); err != nil {
 		return err
+	}
+	if config.Plugin != "" && c.exact() {
+		w, err := watch(kernel, config.stores(c))
+		if err != nil {
+			return err
+		}
+		machine.Args = w.Arguments(config.Plugin)
 	}
 	if err := s.queueFirst(); err != nil {
 		return err
@@ -146,5 +188,8 @@ func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, pa
 	}
 	l, err := s.run(c)
 	r.GCBefore, r.GCAfter = l.before, l.after
+	if s.bulk != nil {
+		r.Bulk = BulkCount{s.bulk.acked, s.bulk.connections}
+	}
 	return err
 }

@@ -1,0 +1,61 @@
+package latency
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"mortise/tools/bench/plugin"
+	"mortise/tools/qemu"
+)
+
+func TestRefine(t *testing.T) {
+	boot, err := time.Parse("2006-01-02T15:04:05", qemu.BootTime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := testPeer(0)
+	request := p.udp(testGuest, echoPort, payload(measured, 1, requestPayload))
+	tests := []struct {
+		name   string
+		at     []int64 // frames of the guest's, in microseconds
+		stores []int64 // in nanoseconds
+		want   []int64 // nanoseconds beyond the microsecond
+		err    string
+	}{
+		{"one each", []int64{5, 9}, []int64{5056, 9992}, []int64{56, 992}, ""},
+		{"a store that sent nothing", []int64{5, 9}, []int64{5056, 7000, 9992}, []int64{56, 992}, ""},
+		{"one store for two", []int64{5, 5, 9}, []int64{5056, 9992}, []int64{56, 56, 992}, ""},
+		{"two in a microsecond", []int64{5, 5}, []int64{5056, 5600}, []int64{56, 600}, ""},
+		{"none", []int64{5, 9}, []int64{5056}, nil, "frame 4"},
+		{"none in time", []int64{5}, []int64{6000}, nil, "frame 2"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var records []Record
+			for _, at := range test.at {
+				records = append(records, Record{MicroS: boot.UnixMicro() + at, Frame: request},
+					Record{MicroS: boot.UnixMicro() + at, Frame: echo(request)})
+			}
+			var stores []plugin.Store
+			for _, ns := range test.stores {
+				stores = append(stores, plugin.Store{NS: ns})
+			}
+			err := refine(records, stores)
+			if test.err != "" {
+				if err == nil || !strings.Contains(err.Error(), test.err) {
+					t.Errorf("refine: %v, want %q", err, test.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range test.want {
+				if got := records[2*i+1].NS; got != want || records[2*i].NS != 0 {
+					t.Errorf("frame %d: %d ns, its request %d, want %d and 0", i, got, records[2*i].NS, want)
+				}
+			}
+		})
+	}
+}
