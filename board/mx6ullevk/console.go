@@ -7,6 +7,9 @@ import (
 	_ "unsafe" // go:linkname
 
 	"github.com/usbarmory/tamago/soc/nxp/imx6ul"
+
+	"mortise/drivers/gic"
+	"mortise/drivers/mmio"
 )
 
 // The console is UART1, 115,200 baud, on the board's debug USB connector. Lines end with a line feed alone.
@@ -21,6 +24,48 @@ const maxLine = 256
 // slower than that; pasted text is read at full speed once its first byte is seen.
 const poll = 5 * time.Millisecond
 
+// UART1's interrupt (chapter 3, IMX6ULLRM), and the bit that lets the receiver cause it (p3608, 55.15, UARTx_UCR1).
+const (
+	ConsoleIRQ = 32 + 26
+
+	uart1UCR1   = 0x02020080
+	UCR1_RRDYEN = 1 << 9
+)
+
+// received gets a value at each interrupt of the console's receiver; nil: ReadLine polls.
+var received chan struct{}
+
+// ServeConsole lets the console's receiver interrupt in-band, which calls ConsoleInterrupt: ReadLine then takes no time
+// while nobody types. Call it once, before ReadLine.
+//
+//oob:stage inband
+func ServeConsole() {
+	received = make(chan struct{}, 1)
+	GIC.Assign(ConsoleIRQ, gic.Inband)
+	GIC.Enable(ConsoleIRQ)
+}
+
+// ConsoleInterrupt is for ConsoleIRQ. The receiver interrupts again when ReadLine has emptied it.
+//
+//oob:stage inband
+func ConsoleInterrupt() {
+	mmio.Clear(uart1UCR1, UCR1_RRDYEN)
+	select {
+	case received <- struct{}{}:
+	default:
+	}
+}
+
+// awaitInput returns when the receiver may have a byte.
+func awaitInput() {
+	if received == nil {
+		time.Sleep(poll)
+		return
+	}
+	mmio.Set(uart1UCR1, UCR1_RRDYEN)
+	<-received
+}
+
 // ReadLine waits for a line from the console and returns it without its end. What exceeds 256 bytes is lost.
 //
 //oob:stage inband
@@ -30,7 +75,7 @@ func ReadLine() string {
 		c, ok := imx6ul.UART1.Rx()
 		switch {
 		case !ok:
-			time.Sleep(poll)
+			awaitInput()
 		case c == '\r' || c == '\n':
 			return string(line)
 		case (c == '\b' || c == 0x7f) && len(line) > 0:

@@ -34,6 +34,10 @@ var controllers = [...]Controller{
 
 const ipgHz = 66_000_000
 
+// WatchdogBase is WDOG1 (p178, Table 2-3, IMX6ULLRM), for drivers/wdog: the one whose timeout resets the SoC. TamaGo has
+// opened its clock and stopped its power-down counter.
+const WatchdogBase = 0x020bc000
+
 // Controllers returns the network controllers of the board, in the order of their connectors. Their driver,
 // drivers/enet, is oob-capable.
 func Controllers() []Controller { return controllers[:] }

@@ -25,6 +25,14 @@ const (
 	DMASize = ramEnd - dmaStart
 )
 
+// CrashBase and CrashSize are the end of DMA memory but for a page, for stack/guard's record of what the machine was doing:
+// no loader writes there, and the processor's caches hold nothing of it, so that it survives a reset that leaves DRAM its
+// power. The page behind it is free for tests.
+const (
+	CrashBase = ramEnd - 2*CrashSize
+	CrashSize = 4096
+)
+
 // imx6ul defines RamStart, the board the size.
 //
 //go:linkname ramSize runtime/goos.RamSize

@@ -14,6 +14,18 @@ func Read(addr uintptr) uint32
 //go:noescape
 func Write(addr uintptr, v uint32)
 
+// Read16 returns the 16-bit device register at addr, which must be even.
+//
+//oob:stage any
+//go:noescape
+func Read16(addr uintptr) uint16
+
+// Write16 stores v to the 16-bit device register at addr, which must be even.
+//
+//oob:stage any
+//go:noescape
+func Write16(addr uintptr, v uint16)
+
 // WriteAfter is Write behind a DSB: what was stored to memory before is visible to the device when the register changes.
 //
 //oob:stage any

@@ -21,6 +21,20 @@ TEXT ·Write(SB),NOSPLIT|NOFRAME,$0-8
 	MOVW	R1, (R0)
 	RET
 
+// func Read16(addr uintptr) uint16
+TEXT ·Read16(SB),NOSPLIT|NOFRAME,$0-6
+	MOVW	addr+0(FP), R0
+	MOVHU	(R0), R0
+	MOVH	R0, ret+4(FP)
+	RET
+
+// func Write16(addr uintptr, v uint16)
+TEXT ·Write16(SB),NOSPLIT|NOFRAME,$0-6
+	MOVW	addr+0(FP), R0
+	MOVHU	v+4(FP), R1
+	MOVH	R1, (R0)
+	RET
+
 // func WriteAfter(addr uintptr, v uint32)
 TEXT ·WriteAfter(SB),NOSPLIT|NOFRAME,$0-8
 	MOVW	addr+0(FP), R0

@@ -15,6 +15,12 @@ type RegisterFile interface {
 	WriteReg(off, v uint32)
 }
 
+// A RegisterFile16 has 16-bit registers, too.
+type RegisterFile16 interface {
+	ReadReg16(off uint32) uint16
+	WriteReg16(off uint32, v uint16)
+}
+
 type mapping struct {
 	base, size uintptr
 	file       RegisterFile
@@ -42,9 +48,9 @@ func Map(base, size uintptr, file RegisterFile) (unmap func()) {
 	}
 }
 
-func find(addr uintptr) (RegisterFile, uint32) {
-	if addr%4 != 0 {
-		panic(fmt.Sprintf("mmio: address %#x is not a multiple of 4", addr))
+func find(addr, align uintptr) (RegisterFile, uint32) {
+	if addr%align != 0 {
+		panic(fmt.Sprintf("mmio: address %#x is not a multiple of %d", addr, align))
 	}
 	mu.RLock()
 	defer mu.RUnlock()
@@ -60,7 +66,7 @@ func find(addr uintptr) (RegisterFile, uint32) {
 //
 //oob:stage any
 func Read(addr uintptr) uint32 {
-	f, off := find(addr)
+	f, off := find(addr, 4)
 	return f.ReadReg(off)
 }
 
@@ -68,8 +74,24 @@ func Read(addr uintptr) uint32 {
 //
 //oob:stage any
 func Write(addr uintptr, v uint32) {
-	f, off := find(addr)
+	f, off := find(addr, 4)
 	f.WriteReg(off, v)
+}
+
+// Read16 returns the register at addr of the file mapped there, which must be a RegisterFile16.
+//
+//oob:stage any
+func Read16(addr uintptr) uint16 {
+	f, off := find(addr, 2)
+	return f.(RegisterFile16).ReadReg16(off)
+}
+
+// Write16 stores v in the register at addr of the file mapped there, which must be a RegisterFile16.
+//
+//oob:stage any
+func Write16(addr uintptr, v uint16) {
+	f, off := find(addr, 2)
+	f.(RegisterFile16).WriteReg16(off, v)
 }
 
 // WriteAfter is Write.

@@ -17,6 +17,8 @@ var (
 	// oobRetryTicks is the time until Tick after a budget cut something short: 100 µs, in which 14 minimal frames arrive
 	// at 100 Mbit/s, less than a budget.
 	oobRetryTicks uint32
+	// oobRetry is 1 while the timer is armed for that: see watchdog_oob.go, which shares it.
+	oobRetry uint32
 )
 
 // dispatch is one activation of the oob stage: it serves the interrupt that caused it. What is pending besides causes the
@@ -32,11 +34,18 @@ func dispatch() {
 	case oobIRQ[1]:
 		todo = divert.Poll(1)
 	case stage.KickSGI:
+		doing(doingKick)
 		injected()
 		todo = divert.Kicked()
+		dogKicked()
+		doing(0)
 	case stage.TimerPPI:
+		doing(doingTimer)
 		stage.Disarm()
+		oobRetry = 0
 		todo = divert.Ticked()
+		dogExpired()
+		doing(0)
 	case stage.WakeSGI:
 		// In-band's, acknowledged here because it became pending between the FIQ's signal and its acknowledgement.
 		todo = divert.WakeInband
@@ -45,6 +54,7 @@ func dispatch() {
 		stage.Wake()
 	}
 	if todo&divert.Rearm != 0 {
+		oobRetry = 1
 		stage.Arm(oobRetryTicks)
 	}
 }

@@ -20,6 +20,7 @@ func TestOobFault(t *testing.T) {
 			if !r.echo(nil, 7, []byte("before")) {
 				t.Fatal("no echo before the fault")
 			}
+			r.command("policy 0") // the test restarts the stage itself
 			r.command("oob " + fault)
 			if err := r.process.WaitSerial("in-band serves it from now on", 30*time.Second); err != nil {
 				log, _ := r.process.Serial()
@@ -29,6 +30,7 @@ func TestOobFault(t *testing.T) {
 			if s.Stage.State != "faulted" || !strings.Contains(s.Stage.Fault.Function, "main.") || s.Devices[0].Diverted {
 				t.Errorf("status after the fault = %+v, diverted %v", s.Stage, s.Devices[0].Diverted)
 			}
+			checkNamed(t, &s)
 			r.command("kick") // one while the stage is down must not hold in-band back
 			r.served(t, "in-band")
 			before := r.core()
@@ -47,6 +49,16 @@ func TestOobFault(t *testing.T) {
 			}
 			r.checkSlots("rt0")
 		})
+	}
+}
+
+// checkNamed checks that the status names function, line and chain of the last fault.
+func checkNamed(t *testing.T, s *status) {
+	t.Helper()
+	f := &s.Stage.Fault
+	if f.Kind == "" || f.File == "" || f.Line == 0 || len(f.Chain) == 0 ||
+		f.Chain[len(f.Chain)-1].Function != "mortise/stack/stage.dispatch" {
+		t.Errorf("fault = %+v, want kind, file, line, and a chain that ends in dispatch", f)
 	}
 }
 

@@ -7,19 +7,19 @@ import (
 	"log"
 	"net"
 	"os"
+	"strconv"
 	"strings"
 
 	"mortise/drivers/mmio"
 	"mortise/stack/stage"
 )
 
-// injectPort takes commands over UDP: "oob FAULT", "inband
-// panic|nil|exit|spin", "kick", "restart". This file and
-// inject_oob.go are in test images only.
+// injectPort takes commands over UDP: "oob FAULT", "inband panic|nil|exit|spin", "kick", "restart", "policy N" (restarts a
+// minute). This file and inject_oob.go are in test images only.
 const injectPort = 7799
 
 // faults are the oob faults by name; inject_oob.go commits them, in this order.
-var faults = []string{"index", "nil", "divide", "store", "stack", "panic", "map", "allocate"}
+var faults = []string{"index", "nil", "divide", "store", "stack", "panic", "map", "allocate", "loop"}
 
 func serveInjection(g *gatewayImage) {
 	conn, err := net.ListenPacket("udp", fmt.Sprintf(":%d", injectPort))
@@ -63,8 +63,19 @@ func (g *gatewayImage) command(s string) func() {
 		}
 		return nil
 	}
+	if limit, ok := strings.CutPrefix(s, "policy "); ok {
+		n, err := strconv.Atoi(limit)
+		if err != nil {
+			return nil
+		}
+		return func() { g.policy.SetLimit(n) }
+	}
 	return map[string]func(){
-		"restart":      g.restartStage,
+		"restart": func() {
+			if err := g.restartStage(); err != nil {
+				log.Printf("injection: %v", err)
+			}
+		},
 		"kick":         stage.Kick,
 		"inband panic": func() { go panic("injected") },
 		"inband nil":   func() { go func() { fmt.Println(*(*int)(nil)) }() },

@@ -45,6 +45,10 @@ func injected() {
 		injectMap[injectIndex] = 1
 	case 8:
 		injectSlice = make([]byte, injectIndex<<10)
+	case 9:
+		for injectZero == 0 {
+			injectArray[1]++
+		}
 	}
 }
 

@@ -3,7 +3,8 @@
 // Command gateway is the firmware: the two stages with everything between them, as the configuration asks for.
 //
 // main.go says in what order things start, devices.go maps the configuration to devices, dispatch.go is the oob stage's
-// activation, link.go follows the cables, service.go serves in-band's interrupts, status.go is what the status page shows.
+// activation, link.go follows the cables, service.go serves in-band's interrupts, supervise.go starts and stops the oob stage, watchdog.go and watchdog_oob.go feed
+// the watchdog and note what a reset would otherwise take away, status.go is what the status page shows.
 // load_*.go and inject*.go are built into images for tests only.
 //
 // Stage: in-band; dispatch.go and inject_oob.go run in the oob stage.
@@ -13,6 +14,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"log"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +22,7 @@ import (
 	"mortise/board/mx6ullevk"
 	"mortise/stack/divert"
 	"mortise/stack/gateway"
+	"mortise/stack/guard"
 	"mortise/stack/inband"
 	"mortise/stack/stage"
 	"mortise/stack/status"
@@ -39,6 +42,11 @@ type gatewayImage struct {
 	irqs    []uint32 // of devices
 	stack   *inband.Stack
 	started time.Time
+
+	supervise sync.Mutex // held while the oob stage or its devices change hands
+	policy    *guard.Policy
+	record    *guard.Record
+	crash     *guard.Crash // of the run before; nil: none
 
 	conflicts atomic.Uint64 // other hosts seen with an address of ours
 }
@@ -65,6 +73,8 @@ func (g *gatewayImage) start() error {
 	if err := mx6ullevk.Init(); err != nil {
 		return err
 	}
+	g.policy = guard.NewPolicy(g.cfg.RestartsPerMinute)
+	g.openRecord()
 	stage.Init(stage.Config{CPU: mx6ullevk.CPU, GIC: &mx6ullevk.GIC, OnFault: g.onFault, Fallback: g.silence()})
 	if err := g.addDevices(); err != nil {
 		return err
@@ -74,7 +84,8 @@ func (g *gatewayImage) start() error {
 	}
 	g.startStage()
 	g.watchLinks()
-	return nil
+	g.serveConsole()
+	return g.startWatchdog()
 }
 
 // boardOf describes the board to the configuration's checks.

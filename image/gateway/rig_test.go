@@ -63,10 +63,13 @@ type rig struct {
 	mac     [6]byte // rt0's
 	web     string  // host address of lan0's port 80
 	inject  string  // host address of lan0's injection port
+	dir     string  // with the sockets
 }
 
 type options struct {
 	lanWire bool // lan0's cable is in our hands too, instead of QEMU's user network
+	console bool // commands are typed: rig.typed
+	reboot  bool // a reset starts the firmware anew
 }
 
 // boot starts the image that env names and waits until it serves.
@@ -83,6 +86,7 @@ func boot(t *testing.T, env string, o options) *rig {
 	r := &rig{t: t, web: freeAddress(t, "tcp"), inject: freeAddress(t, "udp")}
 	dir := t.TempDir()
 	r.symbols = symbols(t, image)
+	r.dir = dir
 	r.rt = newWire(t)
 	far := qemu.Net(qemu.User{Forward: []qemu.Forward{
 		{Protocol: "tcp", Host: r.web, Guest: "10.0.2.15:80"},
@@ -98,7 +102,11 @@ func boot(t *testing.T, env string, o options) *rig {
 			{Net: r.rt, PCAP: filepath.Join(dir, "rt0.pcap")},
 			{Net: far, PCAP: filepath.Join(dir, "lan0.pcap")},
 		},
-		Args: qemu.MonitorArgs(filepath.Join(dir, "monitor")),
+		Args:   qemu.MonitorArgs(filepath.Join(dir, "monitor")),
+		Reboot: o.reboot,
+	}
+	if o.console {
+		m.Console = filepath.Join(dir, "console")
 	}
 	if r.process, err = m.Start(context.Background()); err != nil {
 		t.Fatal(err)
@@ -338,8 +346,22 @@ func (r *rig) get(path string) (string, error) {
 // status is what the tests need of /api/status.
 type status struct {
 	Stage struct {
-		State string
-		Fault struct{ Kind, Function string }
+		State              string
+		Restarts           uint64
+		StaysDown          bool `json:"stays_down"`
+		RestartsLastMinute int  `json:"restarts_last_minute"`
+		Fault              struct {
+			Kind, Function, File string
+			Line                 int
+			Chain                []struct{ Function string }
+		}
+	}
+	Crash *struct {
+		UptimeNS     int64 `json:"uptime_ns"`
+		Doing        string
+		Faults       uint64
+		InbandSilent bool `json:"inband_silent"`
+		Report       string
 	}
 	Devices []struct {
 		Name     string

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"fmt"
 	"log"
 
 	"mortise/board/mx6ullevk"
@@ -27,9 +26,11 @@ func (g *gatewayImage) interrupt() {
 		if !ok {
 			return
 		}
-		if id == stage.WakeSGI {
+		switch id {
+		case stage.WakeSGI:
 			g.woken()
-			continue
+		case mx6ullevk.ConsoleIRQ:
+			mx6ullevk.ConsoleInterrupt()
 		}
 		for i, irq := range g.irqs {
 			if id == irq {
@@ -63,30 +64,4 @@ func (g *gatewayImage) event(e oob.Event) {
 			log.Printf("address conflict: %x says that %v is its address", e.MAC(), e.IP())
 		}
 	}
-}
-
-// onFault takes every device to in-band after a fault has stopped the oob stage.
-func (g *gatewayImage) onFault(f stage.Fault) {
-	fmt.Print(f)
-	for i, d := range g.devices {
-		if !g.tables.Devices[i].Diverted {
-			continue
-		}
-		if err := d.Rebuild(false); err != nil {
-			log.Printf("fall back: %v", err)
-			continue
-		}
-		fmt.Printf("%s: in-band serves it from now on\n", d.Name())
-	}
-}
-
-// restartStage serves in the oob stage again after a fault.
-func (g *gatewayImage) restartStage() {
-	stage.Restart()
-	for i, d := range g.devices {
-		if g.tables.Devices[i].Diverted {
-			d.Divert(true)
-		}
-	}
-	fmt.Println("oob stage: serving again")
 }

@@ -19,7 +19,7 @@ import (
 func (g *gatewayImage) status() *status.Status {
 	s := &status.Status{
 		Name: g.cfg.Name, Version: version, Board: mx6ullevk.Name, Uptime: time.Since(g.started),
-		Stage: stageStatus(), Runtime: status.ReadRuntime(),
+		Stage: g.stageStatus(), Crash: g.crashStatus(), Runtime: status.ReadRuntime(),
 	}
 	for i := range g.tables.Devices {
 		s.Devices = append(s.Devices, g.deviceStatus(i))
@@ -28,12 +28,26 @@ func (g *gatewayImage) status() *status.Status {
 	return s
 }
 
-func stageStatus() status.Stage {
-	st := stage.Statistics()
+// crashStatus shows what the run before left.
+func (g *gatewayImage) crashStatus() *status.Crash {
+	c := g.crash
+	if c == nil {
+		return nil
+	}
+	return &status.Crash{
+		Uptime: c.Last.Uptime, Doing: c.Doing, Activations: uint64(c.Last.Activations), Faults: uint64(c.Last.Faults),
+		Restarts: uint64(c.Last.Restarts), InbandDead: c.Alone, Report: c.Report,
+	}
+}
+
+func (g *gatewayImage) stageStatus() status.Stage {
+	st, r := stage.Statistics(), g.policy.Report(time.Since(g.started))
 	s := status.Stage{
 		State: status.Stopped, Activations: uint64(st.Activations),
 		Longest:        time.Duration(st.LongestTicks) * time.Second / time.Duration(stage.TicksPerSecond()),
 		StackHighWater: uint64(st.HighWaterBytes), StackSize: uint64(st.StackBytes),
+		Faults: uint64(st.Faults), Restarts: r.Total,
+		RestartsLastMinute: r.LastMinute, RestartsPerMinute: r.PerMinute, StaysDown: r.GaveUp,
 	}
 	switch stage.Status() {
 	case stage.Serving:
@@ -42,7 +56,18 @@ func stageStatus() status.Stage {
 		s.State = status.Faulted
 	}
 	if f, ok := stage.LastFault(); ok {
-		s.Fault = &status.Fault{Kind: f.Kind.String(), Function: f.Func.Func, PC: f.PC, Detail: f.String()}
+		s.Fault = faultStatus(&f)
+	}
+	return s
+}
+
+func faultStatus(f *stage.Fault) *status.Fault {
+	s := &status.Fault{
+		Kind: f.Kind.String(), Function: f.Func.Func, PC: f.PC, File: f.Func.File, Line: f.Func.Line, Cause: f.Cause,
+		Detail: f.String(),
+	}
+	for _, c := range f.Chain {
+		s.Chain = append(s.Chain, status.Call{PC: c.PC, Function: c.Func, File: c.File, Line: c.Line})
 	}
 	return s
 }

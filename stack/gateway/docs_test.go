@@ -49,6 +49,8 @@ func TestFieldsInDocs(t *testing.T) {
 name = "x"
 status.port = 80
 echo.port = 7777
+oob.restarts_per_minute = 3
+watchdog = { timeout_s = 10, reset_without_inband = true }
 [device.a]
 controller = "ENET1"
 mac = "02:00:00:00:00:01"

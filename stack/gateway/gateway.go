@@ -13,6 +13,7 @@ package gateway
 import (
 	"net/netip"
 	"strconv"
+	"time"
 
 	"mortise/stack/filter"
 )
@@ -35,10 +36,27 @@ type Controller struct {
 
 // Config is a valid configuration.
 type Config struct {
-	Name    string // of the whole gateway
-	Status  Status
-	Echo    Echo
-	Devices []Device // in the order of the file
+	Name   string // of the whole gateway
+	Status Status
+	Echo   Echo
+	// RestartsPerMinute is how often the oob stage is started again after faults in any minute, before it stays down.
+	RestartsPerMinute int
+	Watchdog          Watchdog
+	Devices           []Device // in the order of the file
+}
+
+// DefaultRestartsPerMinute is a choice: a fault that a frame causes now and then is survived, one that comes back at once
+// ends in the stage staying down within milliseconds.
+const DefaultRestartsPerMinute = 3
+
+// MaxRestartsPerMinute is a choice: one each second.
+const MaxRestartsPerMinute = 60
+
+// Watchdog is the hardware watchdog.
+type Watchdog struct {
+	Timeout time.Duration // 0: none
+	// Inband resets the machine, too, when in-band alone is silent. Else the oob stage, which outlives in-band, goes on.
+	Inband bool
 }
 
 // Status is the status page.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -34,6 +35,9 @@ func TestDefault(t *testing.T) {
 		Name:   "mortise",
 		Status: gateway.Status{Port: 80},
 		Echo:   gateway.Echo{Port: 7777},
+
+		RestartsPerMinute: 3,
+		Watchdog:          gateway.Watchdog{Timeout: 10 * time.Second},
 		Devices: []gateway.Device{
 			{Name: "rt0", Controller: "ENET1", Divert: true, Ports: []gateway.Port{
 				{
@@ -159,7 +163,7 @@ oob.accept = [{ protocol = "udp", port = "7,5000-5010" }, { protocol = "udp", po
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &gateway.Config{Name: "mortise", Devices: []gateway.Device{{
+	want := &gateway.Config{Name: "mortise", RestartsPerMinute: gateway.DefaultRestartsPerMinute, Devices: []gateway.Device{{
 		Name: "lan-0", Controller: "ENET2", Divert: true, Ports: []gateway.Port{{
 			VID: 7, Address: netip.MustParsePrefix("192.168.7.1/31"), Oob: &gateway.Oob{Rules: []gateway.Rule{
 				{UDP: []gateway.PortRange{{First: 7, Last: 7}, {First: 5000, Last: 5010}}},

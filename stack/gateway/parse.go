@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"mortise/stack/filter"
 	"mortise/stack/filter/vids"
@@ -53,7 +54,7 @@ func isName(s string) bool {
 }
 
 func (r *reader) config(root *node) *Config {
-	c := &Config{Name: "mortise"}
+	c := &Config{Name: "mortise", RestartsPerMinute: DefaultRestartsPerMinute}
 	t := r.table(root, plannedTop)
 	if n := t.get("name"); n != nil {
 		name, ok := r.text(n, wantName)
@@ -72,6 +73,16 @@ func (r *reader) config(root *node) *Config {
 		c.Echo.Port = r.port(echoPort)
 		e.done()
 	}
+	if o := r.table(t.get("oob"), nil); o != nil {
+		c.RestartsPerMinute = r.number(o.get("restarts_per_minute"), "a number of restarts", 0, MaxRestartsPerMinute, c.RestartsPerMinute)
+		o.done()
+	}
+	if w := r.table(t.get("watchdog"), nil); w != nil {
+		s := r.number(w.need("timeout_s", wantTimeout), "a number of seconds", minTimeoutS, maxTimeoutS, 0)
+		c.Watchdog.Timeout = time.Duration(s) * time.Second
+		c.Watchdog.Inband = r.flag(w.get("reset_without_inband"), false)
+		w.done()
+	}
 	if devices := r.table(t.need("device", "a table [device.NAME] for each device"), nil); devices != nil {
 		r.devices(devices, c)
 	}
@@ -81,6 +92,14 @@ func (r *reader) config(root *node) *Config {
 	}
 	return c
 }
+
+// The watchdog's timeout in seconds: the least is a choice (in-band reports four times in it, and must find the time),
+// the most is the hardware's (drivers/wdog).
+const (
+	minTimeoutS = 2
+	maxTimeoutS = 128
+	wantTimeout = "a number of seconds, 2 to 128"
+)
 
 func (c *Config) hasOobEcho() bool {
 	return slices.ContainsFunc(c.Devices, func(d Device) bool {

@@ -17,7 +17,6 @@ var plannedTop = map[string]string{
 	"api":      "HTTPS interface",
 	"syslog":   "log to a syslog server",
 	"capture":  "live capture",
-	"watchdog": "hardware watchdog",
 }
 
 var plannedStatus = map[string]string{

@@ -115,6 +115,19 @@ func (r *reader) flag(n *node, def bool) bool {
 	return b
 }
 
+// number returns the number at n, def when there is none or it is wrong.
+func (r *reader) number(n *node, what string, least, most, def int) int {
+	if n == nil {
+		return def
+	}
+	v, ok := n.value.(int64)
+	if !ok || v < int64(least) || v > int64(most) {
+		r.fail(n, "%s, %d to %d", what, least, most)
+		return def
+	}
+	return int(v)
+}
+
 const wantPort = "a port number, 1 to 65535"
 
 // port returns the port number at n, 0 when there is none or it is wrong.

@@ -164,12 +164,13 @@ func Start() {
 	if State(mmio.Load(&ctl.state)) != Stopped {
 		return
 	}
+	intc.Enable(TimerPPI) // downVector disables what expires while the stage is down
 	mmio.Store(&ctl.state, uint32(Serving))
 	mmio.StoreMem(uintptr(ctl.vector), address(fiqVector))
 	Kick()
 }
 
-// Stop stops the stage: when it returns, no activation is under way and none follows. A kick meanwhile waits for Start; a
+// Stop stops the stage and its timer: when it returns, no activation is under way and none follows. A kick meanwhile waits for Start; a
 // device of the oob group that interrupts is disabled at the interrupt controller: route it to in-band before.
 //
 //oob:stage inband
@@ -179,6 +180,7 @@ func Stop() {
 	}
 	mmio.StoreMem(uintptr(ctl.vector), ctl.down)
 	mmio.Store(&ctl.state, uint32(Stopped))
+	Disarm()
 }
 
 // Restart serves again after a fault. The devices must be in the state that they had before the first Start.

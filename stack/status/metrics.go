@@ -66,6 +66,7 @@ func writeMetrics(w io.Writer, s *Status) error {
 		"version", s.Version, "board", s.Board, "go", s.Runtime.GoVersion)
 	f.add("mortise_uptime_seconds", gauge, "Time since the start.", s.Uptime.Seconds())
 	f.stage(&s.Stage)
+	f.add("mortise_crash_before", gauge, "1 when the run before ended without being asked to.", boolean(s.Crash != nil))
 	f.add("mortise_gc_cycles_total", counter, "Garbage collections of the in-band stage.", float64(s.Runtime.GCs))
 	f.add("mortise_heap_bytes", gauge, "Heap occupied by objects.", float64(s.Runtime.HeapBytes))
 	f.add("mortise_goroutines", gauge, "Live goroutines.", float64(s.Runtime.Goroutines))
@@ -87,6 +88,11 @@ func (f *families) stage(s *Stage) {
 	f.add("mortise_stage_longest_activation_seconds", gauge, "Longest activation of the oob stage.", s.Longest.Seconds())
 	f.add("mortise_stage_stack_high_water_bytes", gauge, "Most of the oob stack that was ever used.", float64(s.StackHighWater))
 	f.add("mortise_stage_stack_size_bytes", gauge, "Size of the oob stack.", float64(s.StackSize))
+	f.add("mortise_stage_faults_total", counter, "Faults in oob code that were contained.", float64(s.Faults))
+	f.add("mortise_stage_restarts_total", counter, "Restarts of the oob stage, by the policy and by command.", float64(s.Restarts))
+	f.add("mortise_stage_restarts_last_minute", gauge, "Restarts by the policy in the last minute.", float64(s.RestartsLastMinute))
+	f.add("mortise_stage_restarts_per_minute", gauge, "Restarts that the policy allows in a minute.", float64(s.RestartsPerMinute))
+	f.add("mortise_stage_stays_down", gauge, "1 when the policy does not start the oob stage any more.", boolean(s.StaysDown))
 	if s.Fault != nil {
 		f.add("mortise_stage_last_fault_info", gauge, "The last fault in oob code; the value is always 1.", 1,
 			"kind", s.Fault.Kind, "function", s.Fault.Function, "pc", fmt.Sprintf("0x%08x", s.Fault.PC))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"path"
 	"strings"
 	"time"
 )
@@ -17,6 +18,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 	"duration": duration,
 	"bytes":    size,
 	"number":   number,
+	"base":     path.Base,
 	"words":    func(s string) string { return strings.ReplaceAll(s, "_", " ") },
 	"pc":       func(pc uint32) string { return fmt.Sprintf("0x%08x", pc) },
 }).Parse(pageHTML))

@@ -22,6 +22,7 @@ type Status struct {
 	Board   string        `json:"board"`
 	Uptime  time.Duration `json:"uptime_ns"`
 	Stage   Stage         `json:"stage"`
+	Crash   *Crash        `json:"crash,omitempty"` // of the run before, if it ended without being asked to
 	Runtime Runtime       `json:"runtime"`
 	Devices []Device      `json:"devices"`
 	Groups  []Group       `json:"counters"` // of no device: the in-band stack as a whole
@@ -45,6 +46,23 @@ type Stage struct {
 	Longest        time.Duration `json:"longest_activation_ns"`
 	StackHighWater uint64        `json:"stack_high_water_bytes"`
 	StackSize      uint64        `json:"stack_size_bytes"`
+
+	Faults             uint64 `json:"faults"`
+	Restarts           uint64 `json:"restarts"`
+	RestartsLastMinute int    `json:"restarts_last_minute"` // by the policy
+	RestartsPerMinute  int    `json:"restarts_per_minute"`  // that the policy allows
+	StaysDown          bool   `json:"stays_down"`           // the policy's restarts are used up
+}
+
+// Crash is what the run before left in memory that survives a reset.
+type Crash struct {
+	Uptime      time.Duration `json:"uptime_ns"` // when it last said so
+	Doing       string        `json:"doing"`     // the oob stage
+	Activations uint64        `json:"activations"`
+	Faults      uint64        `json:"faults"`
+	Restarts    uint64        `json:"restarts"`
+	InbandDead  bool          `json:"inband_silent"`
+	Report      string        `json:"report,omitempty"` // of its last fault
 }
 
 // Fault is a fault in oob code.
@@ -52,7 +70,19 @@ type Fault struct {
 	Kind     string `json:"kind"`
 	Function string `json:"function"`
 	PC       uint32 `json:"pc"`
-	Detail   string `json:"detail,omitempty"` // fault registers
+	File     string `json:"file,omitempty"`
+	Line     int    `json:"line,omitempty"`
+	Cause    string `json:"cause,omitempty"`  // service of the Go runtime that was called
+	Chain    []Call `json:"chain,omitempty"`  // innermost call first
+	Detail   string `json:"detail,omitempty"` // all there is, in lines
+}
+
+// Call is an element of a call chain.
+type Call struct {
+	PC       uint32 `json:"pc"`
+	Function string `json:"function,omitempty"`
+	File     string `json:"file,omitempty"`
+	Line     int    `json:"line,omitempty"`
 }
 
 // Runtime is what Go's runtime says of the in-band stage.

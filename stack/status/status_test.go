@@ -29,7 +29,13 @@ func sample() *status.Status {
 			State: status.Faulted, Activations: 1234567, Longest: 18400 * time.Nanosecond, StackHighWater: 712, StackSize: 16384,
 			Fault: &status.Fault{
 				Kind: "data abort", Function: "mortise/stack/oob.(*device).ipv4", PC: 0x80123456, Detail: "DFSR 0x805 DFAR 0x00000010",
+				File: "mortise/stack/oob/ipv4.go", Line: 31, Cause: "runtime.panicIndex",
+				Chain: []status.Call{{PC: 0x80123456, Function: "mortise/stack/oob.Deliver", File: "a/oob.go", Line: 7}, {PC: 0x80abcdef}},
 			},
+			Faults: 4, Restarts: 3, RestartsLastMinute: 2, RestartsPerMinute: 5, StaysDown: true,
+		},
+		Crash: &status.Crash{
+			Uptime: 90 * time.Second, Doing: "an activation for its timer", Activations: 11, Faults: 1, InbandDead: true, Report: "boom",
 		},
 		Runtime: status.Runtime{GoVersion: "go1.26.8", GCs: 42, HeapBytes: 3 << 20, Goroutines: 17},
 		Devices: []status.Device{
@@ -158,7 +164,8 @@ func TestPage(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Mortise 0.1-3-g797049f", "1d 2h3m4s", "faulted", "1 234 567", "18.4 µs", "712 B", "16.0 KiB",
-		"data abort", "mortise/stack/oob.(*device).ipv4", "0x80123456", "10.0.42.1/24", "UDP 7, ARP, ICMP echo", "link down",
+		"data abort", "ipv4.go:31", "runtime.panicIndex", "mortise/stack/oob.Deliver", "oob.go:7", "0x80abcdef", "stays down",
+		"2 of 5 this minute", "an activation for its timer. In-band was silent", "1m30s", "boom", "mortise/stack/oob.(*device).ipv4", "0x80123456", "10.0.42.1/24", "UDP 7, ARP, ICMP echo", "link down",
 		"udp checksum", "3.0 MiB", "&lt;script&gt;alert(1)",
 	} {
 		if !strings.Contains(got, want) {

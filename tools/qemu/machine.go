@@ -25,6 +25,8 @@ type Machine struct {
 	Ports    []Port        // ENET1, then ENET2; a port that is missing here has no cable
 	Icount   *Icount       // virtual time; nil: real time
 	Serial   string        // file that gets the console's output; empty: none is kept
+	Console  string        // Unix socket on which the console takes what is typed, beside Serial; empty: nothing is typed
+	Reboot   bool          // a reset starts the firmware anew; else it ends the emulator
 	Deadline time.Duration // the machine is killed when it has run so long; 0: never
 	Args     []string      // further arguments, after all others
 	// Steady pins the emulator to one host CPU and lets its main thread go before its other threads, which an exactly
@@ -123,13 +125,23 @@ func (m *Machine) arguments(l *launch) []string {
 		l.fail(errors.New("machine: no kernel"))
 	}
 	args := []string{"-M", defaultBoard, "-cpu", defaultCPU, "-m", defaultMemory, "-kernel", m.Kernel,
-		"-display", "none", "-monitor", "none", "-no-reboot"}
+		"-display", "none", "-monitor", "none"}
+	if !m.Reboot {
+		args = append(args, "-no-reboot")
+	}
 	if m.Emulator != nil && m.Emulator.Data != "" {
 		args = append(args, "-L", m.Emulator.Data)
 	}
-	if m.Serial == "" {
+	switch {
+	case m.Console != "":
+		chardev := "socket,id=serial0,server=on,wait=off,path=" + escape(m.Console)
+		if m.Serial != "" {
+			chardev += ",logfile=" + escape(m.Serial)
+		}
+		args = append(args, "-chardev", chardev, "-serial", "chardev:serial0")
+	case m.Serial == "":
 		args = append(args, "-serial", "null")
-	} else {
+	default:
 		args = append(args, "-chardev", "file,id=serial0,path="+escape(m.Serial), "-serial", "chardev:serial0")
 	}
 	if m.Icount != nil {

@@ -98,7 +98,7 @@ var (
 	// faulty is the test firmware whose oob code breaks the rules on purpose, to show that the stage contains it.
 	faulty = "image/stagetest"
 	// inband are the packages that have no oob half.
-	inband = []string{"./stack/gateway", "./stack/inband", "./stack/status"}
+	inband = []string{"./stack/console", "./stack/gateway", "./stack/guard", "./stack/inband", "./stack/status"}
 )
 
 // within reports whether path is one of the folders or below one.

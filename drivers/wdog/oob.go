@@ -1,0 +1,11 @@
+package wdog
+
+import "mortise/drivers/mmio"
+
+// Feed begins the timeout anew (59.5.1.1, IMX6ULLRM: the two words in this order, anything may happen in between).
+//
+//oob:stage any
+func Feed(base uintptr) {
+	mmio.Write16(base+WDOG_WSR, WSR_SEQ1)
+	mmio.Write16(base+WDOG_WSR, WSR_SEQ2)
+}

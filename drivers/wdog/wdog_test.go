@@ -1,0 +1,77 @@
+package wdog
+
+import (
+	"testing"
+	"time"
+
+	"mortise/drivers/mmio"
+)
+
+// fake is a watchdog by the manual: WDE is set once and stays, WT counts from the service sequence.
+type fake struct {
+	wcr, last, wrsr uint16
+	served          int
+	resets          int // by WDA or SRS
+}
+
+func (f *fake) ReadReg(uint32) uint32   { panic("a 32-bit access") }
+func (f *fake) WriteReg(uint32, uint32) { panic("a 32-bit access") }
+
+func (f *fake) ReadReg16(off uint32) uint16 {
+	return map[uint32]uint16{WDOG_WCR: f.wcr, WDOG_WRSR: f.wrsr}[off]
+}
+
+func (f *fake) WriteReg16(off uint32, v uint16) {
+	switch off {
+	case WDOG_WCR:
+		if v&WCR_WDA == 0 || v&WCR_SRS == 0 {
+			f.resets++
+		}
+		f.wcr = v | f.wcr&WCR_WDE
+	case WDOG_WSR:
+		if f.last == WSR_SEQ1 && v == WSR_SEQ2 {
+			f.served++
+		}
+		f.last = v
+	}
+}
+
+const base = 0x020bc000
+
+func TestStartAndFeed(t *testing.T) {
+	f := &fake{wcr: 0x0030}
+	defer mmio.Map(base, 0x4000, f)()
+	if err := Start(base, 10*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	if f.wcr>>WCR_WT != 19 || f.wcr&WCR_WDE == 0 || f.resets != 0 {
+		t.Errorf("WCR = %#04x, %d resets, want WT 19, WDE, none", f.wcr, f.resets)
+	}
+	before := f.served
+	Feed(base)
+	if f.served != before+1 {
+		t.Error("Feed does not serve")
+	}
+	if n := testing.AllocsPerRun(10, func() { Feed(base) }); n != 0 {
+		t.Errorf("Feed allocates %v times", n)
+	}
+	if TimedOut(base) {
+		t.Error("TimedOut without TOUT")
+	}
+	f.wrsr = WRSR_TOUT
+	if !TimedOut(base) {
+		t.Error("TOUT is not seen")
+	}
+}
+
+func TestTimeouts(t *testing.T) {
+	defer mmio.Map(base, 0x4000, &fake{wcr: 0x0030})()
+	for timeout, ok := range map[time.Duration]bool{
+		0: false, time.Second / 2: false, time.Second: true, 128 * time.Second: true, 129 * time.Second: false,
+		1200 * time.Millisecond: false,
+	} {
+		if err := Start(base, timeout); (err == nil) != ok {
+			t.Errorf("Start(%v) = %v", timeout, err)
+		}
+	}
+}

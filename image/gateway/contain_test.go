@@ -1,0 +1,223 @@
+package main_test
+
+import (
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"mortise/stack/divert"
+	"mortise/stack/wire"
+)
+
+const told = 30 * time.Second // until the firmware says something
+
+// waitFor waits for text on the console.
+func (r *rig) waitFor(text string) {
+	r.t.Helper()
+	if err := r.process.WaitSerial(text, told); err != nil {
+		log, _ := r.process.Serial()
+		r.t.Fatalf("%v\n%s", err, log)
+	}
+}
+
+// typed types a line on the console.
+func (r *rig) typed(line string) {
+	r.t.Helper()
+	c, err := net.Dial("unix", filepath.Join(r.dir, "console"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte(line + "\r")); err != nil {
+		r.t.Fatal(err)
+	}
+	time.Sleep(quiet) // QEMU reads what a closed socket still holds, but not for ever
+}
+
+// The stage is started again after a fault, by itself, three times a minute; then it stays down and says so, until the
+// command comes.
+func TestRestartPolicyAndCommand(t *testing.T) {
+	t.Parallel()
+	r := boot(t, envInject, options{console: true})
+	for n := 1; n <= 3; n++ {
+		r.command("oob index")
+		r.waitFor(fmt.Sprintf("oob fault %d:", n))
+		r.waitFor("oob stage: serving again")
+		r.eventually("the stage runs", func() bool {
+			s := r.status()
+			return s.Stage.State == "running" && s.Stage.Restarts == uint64(n) && s.Devices[0].Diverted
+		})
+		r.served(t, "the oob stage")
+	}
+	r.command("oob index")
+	r.waitFor("oob stage: stays down: 3 restarts in the last minute, at most 3 are configured")
+	s := r.status()
+	if s.Stage.State != "faulted" || !s.Stage.StaysDown || s.Stage.RestartsLastMinute != 3 || s.Devices[0].Diverted {
+		t.Errorf("status = %+v, diverted %v", s.Stage, s.Devices[0].Diverted)
+	}
+	checkNamed(t, &s)
+	r.served(t, "in-band")
+
+	r.typed("oob stop")
+	r.waitFor("oob stop: the stage is faulted")
+	r.typed("oob restart")
+	r.eventually("the stage runs", func() bool {
+		s := r.status()
+		return s.Stage.State == "running" && s.Stage.Restarts == 4 && !s.Stage.StaysDown && s.Devices[0].Diverted
+	})
+	before := r.core()
+	r.served(t, "the oob stage")
+	if after := r.core(); after.Accepted() <= before.Accepted() {
+		t.Error("the oob stage accepts nothing after the command")
+	}
+	r.typed("oob status")
+	r.waitFor("oob stage: serving,")
+	r.typed("nonsense")
+	r.waitFor(`"nonsense": no such command`)
+	r.checkSlots("rt0")
+}
+
+// The production image knows the same commands: stopped, in-band serves; started, the oob stage does.
+func TestStopAndRestart(t *testing.T) {
+	t.Parallel()
+	r := boot(t, envImage, options{console: true})
+	for range 3 {
+		r.typed("oob stop")
+		r.eventually("the stage has stopped", func() bool {
+			s := r.status()
+			return s.Stage.State == "stopped" && !s.Devices[0].Diverted
+		})
+		r.served(t, "in-band")
+		time.Sleep(quiet)
+		before := r.core()
+		r.typed("oob restart")
+		r.eventually("the stage runs", func() bool {
+			s := r.status()
+			return s.Stage.State == "running" && s.Devices[0].Diverted
+		})
+		r.served(t, "the oob stage")
+		if after := r.core(); after.Accepted() <= before.Accepted() {
+			t.Error("the oob stage accepts nothing after the command")
+		}
+	}
+	r.checkSlots("rt0")
+}
+
+// eventually waits until ok.
+func (r *rig) eventually(what string, ok func() bool) {
+	r.t.Helper()
+	for end := time.Now().Add(told); !ok(); time.Sleep(quiet) {
+		if time.Now().After(end) {
+			log, _ := r.process.Serial()
+			r.t.Fatalf("not within %v: %s\n%s", told, what, log)
+		}
+	}
+}
+
+// A fault amid traffic costs in-band none of the frames that it owned: what has crossed to it is answered, once, whatever
+// happens to the stage meanwhile. What the controller's ring held is lost, and has not crossed.
+func TestFaultLosesNoInbandFrame(t *testing.T) {
+	t.Parallel()
+	r := boot(t, envInject, options{})
+	const rounds, burst = 10, 16
+	r.command(fmt.Sprintf("policy %d", rounds))
+	got := map[string]int{}
+	take := func(wait time.Duration) {
+		for {
+			b, err := r.rt.Receive(wait)
+			if err != nil {
+				return
+			}
+			if len(b) >= 60 && b[12] == 8 && b[13] == 0 && b[23] == 17 && b[34] == 7777>>8 && b[35] == 7777&255 {
+				got[strings.TrimRight(string(b[42:]), "\x00")]++
+			}
+		}
+	}
+	before, sent := r.crossing(), 0
+	inject, err := net.Dial("udp", r.inject)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inject.Close()
+	for n := range rounds {
+		for i := range burst {
+			payload := fmt.Sprintf("in-band %06d", sent)
+			sent++
+			if err := r.rt.Send(wire.AppendUDP(nil, r.header(nil), 40000, 7777, []byte(payload))); err != nil {
+				t.Fatal(err)
+			}
+			if i == n {
+				if _, err := inject.Write([]byte("oob nil")); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		r.waitFor(fmt.Sprintf("oob fault %d:", n+1))
+		take(quiet / 3)
+	}
+	take(2 * time.Second)
+	after := r.crossing()
+	if crossed := int(after[divert.Inband] - before[divert.Inband]); len(got) != crossed || crossed < sent/2 {
+		t.Errorf("of %d frames sent %d crossed to in-band, %d were answered", sent, crossed, len(got))
+	}
+	for payload, n := range got {
+		if n != 1 {
+			t.Errorf("%q came back %d times, want once", payload, n)
+		}
+	}
+	t.Logf("%d frames, %d lost in the controller's ring", sent, sent-len(got))
+	r.checkSlots("rt0")
+}
+
+// An activation that does not end is ended by the watchdog. The next run tells what the oob stage was doing and what its
+// last fault was, and serves.
+func TestEndlessLoop(t *testing.T) {
+	t.Parallel()
+	r := boot(t, envInject, options{reboot: true})
+	r.command("oob divide")
+	r.waitFor("oob stage: serving again")
+	r.command("oob loop")
+	began := time.Now()
+	r.waitFor("the run before ended without being asked to")
+	t.Logf("reset after %v", time.Since(began))
+	r.waitFor("oob stage: an activation for a kick of in-band")
+	r.waitFor("its last fault, after")
+	r.eventually("the next run serves", func() bool {
+		log, err := r.process.Serial()
+		return err == nil && strings.Count(log, "\nserving") == 2
+	})
+	s := r.status()
+	if c := s.Crash; c == nil || c.Doing != "an activation for a kick of in-band" || c.UptimeNS == 0 || c.InbandSilent ||
+		!strings.Contains(c.Report, "main.injected") || !strings.Contains(c.Report, "runtime.panicdivide") {
+		t.Errorf("crash = %+v", c)
+	}
+	if s.Stage.State != "running" {
+		t.Errorf("the stage is %s after the reset, want running", s.Stage.State)
+	}
+	page, err := r.get("/")
+	if err != nil || !strings.Contains(page, "an activation for a kick of in-band") {
+		t.Errorf("the page says nothing of the run before (%v)", err)
+	}
+	r.served(t, "the oob stage")
+}
+
+// The oob stage feeds the watchdog for an in-band stage that is dead, longer than the watchdog's patience.
+func TestOobFeedsForDeadInband(t *testing.T) {
+	t.Parallel()
+	r := boot(t, envInject, options{})
+	r.command("inband exit")
+	for end := time.Now().Add(13 * time.Second); time.Now().Before(end); time.Sleep(quiet) {
+		if !r.echo(nil, 7, []byte("alive")) {
+			log, _ := r.process.Serial()
+			t.Fatalf("an echo was lost\n%s", log)
+		}
+	}
+	if n := r.words("main.aloneWord")[0]; n == 0 {
+		t.Fatal("no crash record")
+	} else if b, err := r.monitor.Memory(uint64(n), 4); err != nil || b[0] == 0 {
+		t.Errorf("feeds without in-band = %v, %v, want some", b, err)
+	}
+}

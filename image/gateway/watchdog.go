@@ -1,0 +1,80 @@
+//go:build tamago
+
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"mortise/board/mx6ullevk"
+	"mortise/drivers/mmio"
+	"mortise/drivers/wdog"
+	"mortise/stack/guard"
+	"mortise/stack/stage"
+)
+
+// In-band beats four times in a timeout, and at least so often: half of the silence that the oob stage's timer can wait for
+// at any rate of its counter (2^30 ticks, 17 s at QEMU's 62.5 MHz).
+const longestBeat = 4 * time.Second
+
+// The words of doing, where oob code, which does not import stack/guard, finds them.
+const (
+	doingKick  = guard.DoingKick
+	doingTimer = guard.DoingTimer
+)
+
+// The record fits.
+const _ = uint(mx6ullevk.CrashSize - guard.RecordSize)
+
+// openRecord looks what the run before left, and tells.
+func (g *gatewayImage) openRecord() {
+	g.record, g.crash = guard.Open(mx6ullevk.CrashBase)
+	doingWord, aloneWord = g.record.Doing(), g.record.Alone()
+	if g.crash == nil {
+		return
+	}
+	if wdog.TimedOut(mx6ullevk.WatchdogBase) {
+		fmt.Println("reset by the watchdog")
+	}
+	fmt.Print(g.crash)
+}
+
+// startWatchdog begins to beat, and starts the watchdog if the configuration asks for it.
+func (g *gatewayImage) startWatchdog() error {
+	period := longestBeat
+	if w := g.cfg.Watchdog; w.Timeout != 0 {
+		period = min(w.Timeout/4, period)
+		if w.Inband {
+			dogStrict = 1
+		}
+		dogSilence = uint32(2 * uint64(period) * uint64(stage.TicksPerSecond()) / uint64(time.Second))
+		if err := wdog.Start(mx6ullevk.WatchdogBase, w.Timeout); err != nil {
+			return err
+		}
+		dogBase = mx6ullevk.WatchdogBase
+	}
+	go func() {
+		for ; ; time.Sleep(period) {
+			g.beat()
+		}
+	}()
+	return nil
+}
+
+// beat notes how things are, and has the watchdog fed: by the oob stage if that serves, else by itself.
+func (g *gatewayImage) beat() {
+	s := stage.Statistics()
+	now := time.Since(g.started)
+	g.record.Beat(guard.Beat{
+		Uptime: now, Activations: s.Activations, Faults: s.Faults, Restarts: uint32(g.policy.Report(now).Total),
+		Serving: stage.Running(),
+	})
+	switch {
+	case dogBase == 0:
+	case stage.Running():
+		mmio.Store(&dogBeat, 1)
+		stage.Kick()
+	default:
+		wdog.Feed(dogBase)
+	}
+}
