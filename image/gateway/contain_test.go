@@ -2,6 +2,7 @@ package main_test
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"path/filepath"
 	"strings"
@@ -26,15 +27,18 @@ func (r *rig) waitFor(text string) {
 // typed types a line on the console.
 func (r *rig) typed(line string) {
 	r.t.Helper()
-	c, err := net.Dial("unix", filepath.Join(r.dir, "console"))
-	if err != nil {
+	if r.terminal == nil { // kept open: QEMU may forget what a closed one still holds
+		c, err := net.Dial("unix", filepath.Join(r.dir, "console"))
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		r.t.Cleanup(func() { c.Close() })
+		go io.Copy(io.Discard, c)
+		r.terminal = c
+	}
+	if _, err := io.WriteString(r.terminal, line+"\r"); err != nil {
 		r.t.Fatal(err)
 	}
-	defer c.Close()
-	if _, err := c.Write([]byte(line + "\r")); err != nil {
-		r.t.Fatal(err)
-	}
-	time.Sleep(quiet) // QEMU reads what a closed socket still holds, but not for ever
 }
 
 // The stage is started again after a fault, by itself, three times a minute; then it stays down and says so, until the

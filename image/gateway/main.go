@@ -75,7 +75,7 @@ func (g *gatewayImage) start() error {
 	}
 	g.policy = guard.NewPolicy(g.cfg.RestartsPerMinute)
 	g.openRecord()
-	stage.Init(stage.Config{CPU: mx6ullevk.CPU, GIC: &mx6ullevk.GIC, OnFault: g.onFault, Fallback: g.silence()})
+	stage.Init(stage.Config{CPU: mx6ullevk.CPU, GIC: &mx6ullevk.GIC, OnFault: g.onFault, Fallback: g.silence(), Mark: doingWord})
 	if err := g.addDevices(); err != nil {
 		return err
 	}

@@ -64,6 +64,8 @@ type rig struct {
 	web     string  // host address of lan0's port 80
 	inject  string  // host address of lan0's injection port
 	dir     string  // with the sockets
+
+	terminal net.Conn // see typed
 }
 
 type options struct {

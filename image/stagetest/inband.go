@@ -34,7 +34,7 @@ func onFault(stage.Fault) { inband.faults.Add(1) }
 
 // fallback writes a word of the test's own memory, to see that the vectors make the writes.
 func fallback() []stage.Write {
-	return []stage.Write{{Addr: wordAddress(&fellBack), Value: 0x600df00d}}
+	return []stage.Write{{Addr: wordAddress(&fellBack), Value: 0x600df00d}, {Addr: breakable}}
 }
 
 // deaths are the ends of in-band that the stage must outlive.
@@ -50,6 +50,7 @@ var deaths = []struct {
 	{"deadlock", func() { select {} }},
 	{"spin", spinForever},
 	{"overflow", func() { exhaust(1) }},
+	{"triple fault", tripleFault},
 }
 
 const outliveTicks = 2_000

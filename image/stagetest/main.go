@@ -6,7 +6,8 @@
 // word at commandAddr, which QEMU's loader device fills in:
 //
 //	0        every test but deaths; ends with STAGETEST PASS or STAGETEST FAIL
-//	1 …      ends in-band, by deaths' number; the oob stage then prints STAGETEST OUTLIVED by itself
+//	1 …      ends in-band, by deaths' number; the oob stage then prints STAGETEST OUTLIVED by itself; the last of them ends
+//	         both stages, and the run after the watchdog's reset prints STAGETEST CRASH TOLD
 //
 // Afterwards the console takes the same as the lines "all" and "die NAME".
 //
@@ -38,7 +39,12 @@ func main() {
 	if err := board.Init(); err != nil {
 		failf("board: %v", err)
 	}
-	stage.Init(stage.Config{CPU: board.CPU, GIC: &board.GIC, OnFault: onFault, Fallback: fallback()})
+	if tellCrash() {
+		select {}
+	}
+	stage.Init(stage.Config{
+		CPU: board.CPU, GIC: &board.GIC, OnFault: onFault, Fallback: fallback(), Mark: record.Doing(),
+	})
 	oob.cpu = board.GIC.CPU
 	go serveInterrupts(serviceInterrupts)
 	stage.Start()
@@ -73,6 +79,7 @@ func all() {
 		{"stop", testStop},
 		{"exact return", testExactReturn},
 		{"faults", testFaults},
+		{"double fault", testDoubleFault},
 		{"jitter after faults", testJitter},
 	} {
 		before := failures

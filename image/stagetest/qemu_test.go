@@ -73,6 +73,12 @@ func TestStageOutlivesInband(t *testing.T) {
 	}
 }
 
+// Containing a fault fails twice: the watchdog ends it, and the next run tells.
+func TestTripleFault(t *testing.T) {
+	emulator, elf := tools(t)
+	run(t, emulator, elf, nil, len(deaths)+1, regexp.MustCompile(`STAGETEST CRASH TOLD`))
+}
+
 func hex(t *testing.T, s string) uint64 {
 	t.Helper()
 	v, err := strconv.ParseUint(s, 16, 32)
@@ -130,7 +136,7 @@ func run(t *testing.T, e *qemu.Emulator, elf string, icount *qemu.Icount, comman
 	t.Helper()
 	serial := filepath.Join(t.TempDir(), "serial.log")
 	m := qemu.Machine{
-		Emulator: e, Kernel: elf, Icount: icount, Steady: icount != nil, Serial: serial, Deadline: limit,
+		Emulator: e, Kernel: elf, Icount: icount, Steady: icount != nil, Serial: serial, Deadline: limit, Reboot: command > len(deaths),
 		Args: []string{"-device", fmt.Sprintf("loader,addr=%#x,data=%#x,data-len=4", commandAddr, command)},
 	}
 	p, err := m.Start(context.Background())

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mortise/drivers/mmio"
+	"mortise/stack/stage"
 )
 
 // The record's words. Those that are one word each need no checksum: their values are few.
@@ -33,6 +34,8 @@ const (
 const (
 	DoingKick  = 0x4b49434b // in-band's frames to send, and what it asks for
 	DoingTimer = 0x54494d45
+	// What the fault vectors leave when they have failed.
+	doingContain = stage.MarkContain
 )
 
 // Record is the memory of a run that the next run can read: physical memory that no loader writes, and that no cache
@@ -182,6 +185,8 @@ func doing(w uint32, serving bool) string {
 		return "an activation for a kick of in-band"
 	case w == DoingTimer:
 		return "an activation for its timer"
+	case w == doingContain:
+		return "the containment of a fault, which failed"
 	case !serving:
 		return "nothing: it was stopped"
 	}

@@ -30,6 +30,10 @@ type Config struct {
 	Fallback []Write
 	// OnFault is called in-band, from HandleWake, after a fault: every device is to be served in-band from here on.
 	OnFault func(Fault)
+
+	// Mark, if not 0, is the address of a word that survives a reset: it gets MarkContain when containing a fault has failed
+	// twice and nothing is left but the watchdog.
+	Mark uintptr
 }
 
 // control is what the vectors and leaf functions read; vectors_arm.s knows it by its field names. Pointer-free.
@@ -42,6 +46,8 @@ type control struct {
 	iar         uint32 // GICC_IAR's address
 	vector      uint32 // address of the FIQ handler's address
 	down        uint32 // downVector's address
+	mark        uint32 // Config.Mark
+	depth       uint32 // faults since the stage was last started: 2 for one of the fault path itself
 	fallbacks   uint32
 	fallback    [maxFallback]Write
 }
@@ -60,9 +66,10 @@ const (
 )
 
 var (
-	ctl   control
-	fault record
-	hand  handover
+	ctl    control
+	fault  record
+	second record // of the fault path's own fault
+	hand   handover
 
 	oobG  [gWords]uint32
 	stack [StackSize / 4]uint32
@@ -104,6 +111,7 @@ func Init(c Config) {
 	ctl.icenabler = uint32(intc.Dist + gic.GICD_ICENABLER)
 	ctl.iar = uint32(intc.CPU + gic.GICC_IAR)
 	ctl.sgir = uint32(intc.Dist + gic.GICD_SGIR)
+	ctl.mark = uint32(c.Mark)
 	ctl.fallbacks = uint32(copy(ctl.fallback[:], c.Fallback))
 
 	prepare()
@@ -192,6 +200,7 @@ func Restart() {
 	}
 	prepare()
 	Disarm()
+	mmio.Store(&ctl.depth, 0)
 	mmio.Store(&ctl.state, uint32(Stopped))
 	Start()
 }
@@ -237,6 +246,10 @@ func HandleWake() {
 	}
 	reported = n
 	last = decode(&fault, running{})
+	if mmio.Load(&ctl.depth) > 1 {
+		f := decode(&second, running{})
+		last.Second = &f
+	}
 	f := last
 	mu.Unlock()
 

@@ -79,6 +79,8 @@ type Fault struct {
 	// Cause is the service of the Go runtime that the oob code called ("runtime.panicdivide"), or empty when the oob code
 	// itself faulted.
 	Cause string
+	// Second is the fault that the containment of this one had, nil as a rule; its fallback writes were not all made.
+	Second *Fault
 	// Func is the oob function to blame: the first of Chain that is not Go's own.
 	Func Call
 }
@@ -97,6 +99,10 @@ func (f Fault) String() string {
 	b.WriteByte('\n')
 	for _, c := range f.Chain {
 		fmt.Fprintf(&b, "    %v\n", c)
+	}
+	if s := f.Second; s != nil && len(s.Chain) > 0 {
+		fmt.Fprintf(&b, "  and, while it was being contained, a %v in %v: pc %08x dfsr %08x dfar %08x\n",
+			s.Kind, s.Chain[0], s.PC, s.DFSR, s.DFAR)
 	}
 	return b.String()
 }

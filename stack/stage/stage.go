@@ -12,7 +12,8 @@
 // A fault of oob code (an abort, an undefined instruction, or any service of the Go runtime, whose first step is a load
 // through the nil m of the stage's g) is recorded by the vectors, which then take FIQs away from the oob code,
 // make the fallback writes, wake in-band, and return to exactly the in-band instruction that the activation had
-// interrupted. In-band reports the fault and may call Restart.
+// interrupted. In-band reports the fault and may call Restart. A fault of the vectors themselves, in a fallback write, is
+// contained like that of oob code, without the writes that remain; a further one leaves a mark and waits for the watchdog.
 //
 // Stage: the vectors and leaf functions run oob, the rest in-band, as each function says. Follows: ARM DDI 0406C (ARMv7-A
 // ARM), cited by section; TamaGo's runtime/goos contract and arm.CPU. Does not support: floating point in oob code (D0–D15
@@ -34,6 +35,9 @@ const (
 
 // StackSize is the oob stack's size in bytes: a choice; Stats.HighWaterBytes tells how much of it is ever used. The prologue of a Go function that would cross the last 928 bytes calls runtime.morestack, which faults.
 const StackSize = 16384
+
+// MarkContain is what Config.Mark gets: "FAIL".
+const MarkContain = 0x4641494c
 
 // Stats is what the stage counts.
 type Stats struct {

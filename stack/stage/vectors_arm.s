@@ -89,14 +89,21 @@ return:
 // Aborts, undefined instructions and supervisor calls. SP is the only register that is free until the origin is known;
 // the exception itself has saved nothing but LR and PSR.
 //
-// From FIQ mode: oob code faulted, contain has it. From elsewhere: TamaGo's handler gets it, in SVC mode rather than the
+// From FIQ mode: oob code faulted, contain has it; its record is fault, or second if contain itself faulted. From Abort or
+// Undefined mode, in which nothing runs but these vectors: the same. From elsewhere: TamaGo's handler gets it, in SVC mode rather than the
 // exception's own, so that an oob fault during a panic of in-band does not overwrite the LR and PSR it runs with.
 #define VECTOR(KIND, NEXT) \
 	MRS_SPSR_SP \
 	AND	$0x1f, R13 \
 	CMP	$0x11, R13 \
-	B.NE	5(PC) \
-	MOVW	$·fault(SB), R13 \
+	CMP.NE	$0x17, R13 \
+	CMP.NE	$0x1b, R13 \
+	B.NE	9(PC) \
+	MOVW	$·ctl(SB), R13 \
+	MOVW	control_depth(R13), R13 \
+	CMP	$0, R13 \
+	MOVW.EQ	$·fault(SB), R13 \
+	MOVW.NE	$·second(SB), R13 \
 	MOVM.IA	[R0-R7], (R13) \
 	MOVW	$KIND, R0 \
 	B	·contain(SB) \
@@ -131,6 +138,13 @@ TEXT ·contain(SB),NOSPLIT|NOFRAME,$0
 	MOVW	R14, record_ret(R13)
 	MRS_SPSR_R0
 	MOVW	R0, record_psr(R13)
+	MOVW	$·ctl(SB), R1
+	MOVW	control_depth(R1), R0
+	ADD	$1, R0
+	MOVW	R0, control_depth(R1)
+	CMP	$2, R0
+	B.LE	2(PC)
+	B	·giveUp(SB)
 	MRC	15, 0, R0, C5, C0, 0
 	MOVW	R0, record_dfsr(R13)
 	MRC	15, 0, R0, C5, C0, 1
@@ -150,6 +164,7 @@ TEXT ·contain(SB),NOSPLIT|NOFRAME,$0
 	MOVW	R0, R2
 	MRRC_CNTVCT_R0_R1
 	MOVW	R0, record_time(R2)
+	MOVW	$·fault(SB), R2
 	MOVW	record_count(R2), R0
 	ADD	$1, R0
 	MOVW	R0, record_count(R2)
@@ -164,7 +179,11 @@ TEXT ·contain(SB),NOSPLIT|NOFRAME,$0
 	MOVW	$0, R0
 	MCR	15, 0, R0, C14, C3, 1
 
-	// Fallback writes: at most maxFallback.
+	// Fallback writes: at most maxFallback; none when one of them may be the fault. downVector then silences what they
+	// would have.
+	MOVW	control_depth(R2), R3
+	CMP	$1, R3
+	B.NE	wake
 	MOVW	control_fallbacks(R2), R3
 	ADD	$control_fallback, R2, R4
 fallback:
@@ -186,6 +205,14 @@ wake:
 	MOVW	$·oobG(SB), g
 	MOVW	$·stack+TOP(SB), R13
 	RETURN
+
+// giveUp ends in the watchdog's reset: the third fault in a row. R1 is ctl.
+TEXT ·giveUp(SB),NOSPLIT|NOFRAME,$0
+	MOVW	control_mark(R1), R2
+	CMP	$0, R2
+	MOVW	$const_MarkContain, R0
+	MOVW.NE	R0, (R2)
+	B	0(PC)
 
 // func bank()
 // SP and g of FIQ mode.
