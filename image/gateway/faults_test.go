@@ -52,12 +52,15 @@ func TestOobFault(t *testing.T) {
 	}
 }
 
+// deep is a chain that the stage may have cut off: that of a stack overflow.
+const deep = 20
+
 // checkNamed checks that the status names function, line and chain of the last fault.
 func checkNamed(t *testing.T, s *status) {
 	t.Helper()
 	f := &s.Stage.Fault
 	if f.Kind == "" || f.File == "" || f.Line == 0 || len(f.Chain) == 0 ||
-		f.Chain[len(f.Chain)-1].Function != "mortise/stack/stage.dispatch" {
+		len(f.Chain) < deep && f.Chain[len(f.Chain)-1].Function != "mortise/stack/stage.dispatch" {
 		t.Errorf("fault = %+v, want kind, file, line, and a chain that ends in dispatch", f)
 	}
 }
