@@ -27,11 +27,11 @@ func (g *gatewayImage) watchLinks() {
 		}
 		if err != nil {
 			log.Printf("%s: %v; its link is taken to be up, at 100 Mb/s full duplex", d.Name(), err)
-			setLink(d, nic.Link{Up: true, SpeedMbps: 100, FullDuplex: true})
+			g.setLink(d, nic.Link{Up: true, SpeedMbps: 100, FullDuplex: true})
 			continue
 		}
 		fmt.Printf("%s: PHY %s at address %d\n", d.Name(), p.Model(), p.Addr())
-		go follow(d, p)
+		go g.follow(d, p)
 	}
 }
 
@@ -50,7 +50,7 @@ func (g *gatewayImage) probe(device int) (*phy.PHY, error) {
 }
 
 // follow tells the device of each change of its link, for ever.
-func follow(d *divert.Device, p *phy.PHY) {
+func (g *gatewayImage) follow(d *divert.Device, p *phy.PHY) {
 	var last nic.Link
 	for failed := false; ; time.Sleep(linkPeriod) {
 		link, err := p.Link()
@@ -64,17 +64,20 @@ func follow(d *divert.Device, p *phy.PHY) {
 		failed = false
 		if link != last {
 			fmt.Printf("%s: link %v\n", d.Name(), link)
-			setLink(d, link)
+			g.setLink(d, link)
 			last = link
 		}
 	}
 }
 
-// setLink hands a link's state to the driver. A change of speed or duplex takes the controller down and up again.
-func setLink(d *divert.Device, link nic.Link) {
+// setLink hands a link's state to the driver. A change of speed or duplex takes the controller down and up again:
+// the stage must not stop or start meanwhile.
+func (g *gatewayImage) setLink(d *divert.Device, link nic.Link) {
 	err := d.Driver().SetLink(link)
 	if errors.Is(err, nic.ErrRestart) {
+		g.supervise.Lock()
 		err = d.Rebuild(d.OobAnswers())
+		g.supervise.Unlock()
 	}
 	if err != nil {
 		log.Printf("%s: %v", d.Name(), err)

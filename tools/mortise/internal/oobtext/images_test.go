@@ -103,6 +103,25 @@ func TestTestCodeIsInTestImagesOnly(t *testing.T) {
 	}
 }
 
+// The production image has nothing that injects a fault, in code or in data: no symbol of the test image's, not even the
+// empty hook, which is inlined.
+func TestNoInjectionInProduction(t *testing.T) {
+	named := func(im *Image) (names []string) {
+		for _, s := range im.symbols {
+			if strings.HasPrefix(s.name, "main.") && strings.Contains(strings.ToLower(s.name), "inject") {
+				names = append(names, s.name)
+			}
+		}
+		return names
+	}
+	if names := named(images(t, production)[0]); names != nil {
+		t.Errorf("the production image has %q", names)
+	}
+	if named(images(t, withInject)[0]) == nil {
+		t.Error("the test image has nothing of that name either: the test sees nothing")
+	}
+}
+
 // functions returns the names of the functions that a package for the target declares with the given tags.
 func functions(t *testing.T, dir string, tags ...string) map[string]bool {
 	t.Helper()
