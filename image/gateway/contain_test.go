@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -223,5 +224,38 @@ func TestOobFeedsForDeadInband(t *testing.T) {
 		t.Fatal("no crash record")
 	} else if b, err := r.monitor.Memory(uint64(n), 4); err != nil || b[0] == 0 {
 		t.Errorf("feeds without in-band = %v, %v, want some", b, err)
+	}
+}
+
+// With reset_without_inband the watchdog ends a run whose in-band stage is silent, and the next run says so.
+func TestResetWithoutInband(t *testing.T) {
+	t.Parallel()
+	r := boot(t, envInject, options{reboot: true})
+	r.command("strict")
+	r.command("inband exit")
+	r.waitFor("in-band was silent")
+	r.eventually("the next run serves", func() bool {
+		log, err := r.process.Serial()
+		return err == nil && strings.Count(log, "\nserving") == 2
+	})
+	if c := r.status().Crash; c == nil || !c.InbandSilent {
+		t.Errorf("crash = %+v, want a silent in-band", c)
+	}
+	r.served(t, "the oob stage")
+}
+
+// A stage that in-band's goroutines keep from ever beating is fed for as long as the watchdog's patience, and longer.
+func TestSpinIsFed(t *testing.T) {
+	t.Parallel()
+	_, spin, ok := strings.Cut(os.Getenv(envLoad), "spin=")
+	if !ok {
+		t.Skipf("%s names no firmware with spin=: run make test", envLoad)
+	}
+	r := bootImage(t, strings.Split(spin, ":")[0], options{})
+	for end := time.Now().Add(13 * time.Second); time.Now().Before(end); time.Sleep(quiet) {
+		if !r.echo(nil, 7, []byte("alive")) {
+			log, _ := r.process.Serial()
+			t.Fatalf("an echo was lost\n%s", log)
+		}
 	}
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // injectPort takes commands over UDP: "oob FAULT", "inband panic|nil|exit|spin", "kick", "restart", "policy N" (restarts a
-// minute). This file and inject_oob.go are in test images only.
+// minute), "strict" (reset_without_inband). This file and inject_oob.go are in test images only.
 const injectPort = 7799
 
 // faults are the oob faults by name; inject_oob.go commits them, in this order.
@@ -71,6 +71,7 @@ func (g *gatewayImage) command(s string) func() {
 		return func() { g.policy.SetLimit(n) }
 	}
 	return map[string]func(){
+		"strict": func() { mmio.Store(&dogStrict, 1) },
 		"restart": func() {
 			if err := g.restartStage(); err != nil {
 				log.Printf("injection: %v", err)

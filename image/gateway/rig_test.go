@@ -81,6 +81,11 @@ func boot(t *testing.T, env string, o options) *rig {
 	if image == "" {
 		t.Skipf("%s names no firmware: run make test", env)
 	}
+	return bootImage(t, image, o)
+}
+
+func bootImage(t *testing.T, image string, o options) *rig {
+	t.Helper()
 	emulator, err := qemu.Find("")
 	if err != nil {
 		t.Skipf("no emulator: %v", err)

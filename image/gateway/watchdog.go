@@ -53,8 +53,10 @@ func (g *gatewayImage) startWatchdog() error {
 		}
 		dogBase = mx6ullevk.WatchdogBase
 	}
+	g.beat() // from here on the oob stage can go on alone, even if no goroutine ever runs again
 	go func() {
-		for ; ; time.Sleep(period) {
+		for {
+			time.Sleep(period)
 			g.beat()
 		}
 	}()
