@@ -37,7 +37,6 @@ func dispatch() {
 		doing(doingKick)
 		injected()
 		todo = divert.Kicked()
-		dogKicked()
 		doing(0)
 	case stage.TimerPPI:
 		doing(doingTimer)

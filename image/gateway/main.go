@@ -48,6 +48,8 @@ type gatewayImage struct {
 	record    *guard.Record
 	crash     *guard.Crash // of the run before; nil: none
 
+	beatAt uint32 // activations at the last beat
+
 	conflicts atomic.Uint64 // other hosts seen with an address of ours
 }
 

@@ -63,7 +63,8 @@ func (g *gatewayImage) startWatchdog() error {
 	return nil
 }
 
-// beat notes how things are, and has the watchdog fed: by the oob stage if that serves, else by itself.
+// beat notes how things are, and feeds the watchdog if the oob stage is well: it has made progress since the last beat, or
+// answers a kick, or has been stopped.
 func (g *gatewayImage) beat() {
 	s := stage.Statistics()
 	now := time.Since(g.started)
@@ -71,12 +72,34 @@ func (g *gatewayImage) beat() {
 		Uptime: now, Activations: s.Activations, Faults: s.Faults, Restarts: uint32(g.policy.Report(now).Total),
 		Serving: stage.Running(),
 	})
-	switch {
-	case dogBase == 0:
-	case stage.Running():
-		mmio.Store(&dogBeat, 1)
-		stage.Kick()
-	default:
-		wdog.Feed(dogBase)
+	if dogBase == 0 {
+		return
+	}
+	progress := s.Activations != g.beatAt
+	if stage.Running() && !progress {
+		stage.Kick() // its activation has ended when the next statement begins
+		s = stage.Statistics()
+		progress = s.Activations != g.beatAt || !stage.Running()
+	}
+	g.beatAt = s.Activations
+	if stage.Running() && !progress {
+		return
+	}
+	wdog.Feed(dogBase)
+	if stage.Running() {
+		postpone()
+	}
+}
+
+// postpone moves the oob stage's timer on. The stage may arm it for a retry of its own at any instruction of this.
+func postpone() {
+	mmio.Store(&dogDue, stage.Now()+dogSilence)
+	mmio.Store(&dogOn, 1)
+	if mmio.Load(&oobRetry) != 0 {
+		return // the timer expires soon, and is then set to dogDue
+	}
+	stage.ArmAt(mmio.Load(&dogDue))
+	if mmio.Load(&oobRetry) != 0 {
+		stage.Arm(oobRetryTicks)
 	}
 }
