@@ -675,7 +675,9 @@ func BenchmarkFakeEcho(b *testing.B) {
 				e.Inject(f)
 				e.port.Ack()
 				slot, n := e.port.Receive()
-				e.port.Reply(slot, n, spare)
+				e.port.Send(slot, n)
+				e.port.Refill(spare)
+				e.port.Resume()
 				spare, _ = e.port.Reclaim()
 				e.Discard()
 			}
@@ -710,11 +712,10 @@ func FuzzRing(f *testing.F) {
 					if n == 0 {
 						break
 					}
-					if r.IntN(2) == 0 && len(free) > 0 && b.port.Reply(slot, n, free[0]) {
-						free = free[1:]
-					} else {
-						b.port.Refill(slot)
+					if r.IntN(2) == 0 && len(free) > 0 && b.port.Send(slot, n) {
+						slot, free = free[0], free[1:]
 					}
+					b.port.Refill(slot)
 				}
 				b.port.Resume()
 			case 3:

@@ -20,9 +20,3 @@ func startTx(base uintptr)
 //oob:stage any
 //go:noescape
 func send(base uintptr, d *desc, ctl uint32)
-
-// give hands the receive descriptor d over by storing ctl, behind a DMB, and writes RDAR behind a DSB.
-//
-//oob:stage any
-//go:noescape
-func give(base uintptr, d *desc, ctl uint32)

@@ -6,8 +6,6 @@
 #define DMB_SY	WORD $0xf57ff05f
 #define DSB_SY	WORD $0xf57ff04f
 
-#define RDAR		0x10
-#define RDAR_RDAR	(1<<24)
 #define TDAR		0x14
 #define TDAR_TDAR	(1<<24)
 
@@ -38,16 +36,4 @@ TEXT ·send(SB),NOSPLIT|NOFRAME,$0-12
 	CMP	$0, R1
 	MOVW.EQ	$TDAR_TDAR, R1
 	MOVW.EQ	R1, TDAR(R0)
-	RET
-
-// func give(base uintptr, d *desc, ctl uint32)
-TEXT ·give(SB),NOSPLIT|NOFRAME,$0-12
-	MOVW	base+0(FP), R0
-	MOVW	d+4(FP), R1
-	MOVW	ctl+8(FP), R2
-	DMB_SY
-	MOVW	R2, (R1)
-	MOVW	$RDAR_RDAR, R2
-	DSB_SY
-	MOVW	R2, RDAR(R0)
 	RET

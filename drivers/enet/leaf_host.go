@@ -27,12 +27,3 @@ func send(base uintptr, d *desc, ctl uint32) {
 	d.ctl = ctl
 	startTx(base)
 }
-
-// give hands the receive descriptor d over and says so.
-//
-//oob:stage any
-func give(base uintptr, d *desc, ctl uint32) {
-	barrier()
-	d.ctl = ctl
-	mmio.WriteAfter(base+RDAR, RDAR_RDAR)
-}

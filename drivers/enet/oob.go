@@ -11,11 +11,15 @@ import (
 // rxErrors are the bits of a completed descriptor's ctl that make its frame a bad one.
 const rxErrors = BD_RX_LG | BD_RX_NO | BD_RX_CR | BD_RX_OV | BD_RX_TR
 
-// Ack clears the receive event. Call it first in an activation: a frame that completes later raises RXF again, one that
-// completed before is found by Receive.
+// Ack clears the receive event. Receive must be called behind it until there is no frame: it finds those that completed
+// before, a later one raises RXF again. The barrier keeps Receive from looking at the ring ahead of the store.
 //
 //oob:stage any
-func (hw *Port) Ack() { mmio.Write(hw.base+EIR, EIR_RXF) }
+//go:nosplit
+func (hw *Port) Ack() {
+	mmio.Write(hw.base+EIR, EIR_RXF)
+	barrier()
+}
 
 // Mask turns the receive interrupt off.
 //
@@ -152,13 +156,11 @@ func (hw *Port) Transmit(slot, n uint32) bool {
 	return true
 }
 
-// Reply is Transmit, Start, Refill and Resume at once, for a frame that goes back in the slot it came in: it sends slot, n
-// bytes, and gives spare to the position just received. The frame is on its way before the rest is done. When Reply returns
-// false nothing was done, and the caller keeps both slots; the reason is counted as by Transmit.
+// Send is Transmit and Start at once.
 //
 //oob:stage any
 //go:nosplit
-func (hw *Port) Reply(slot, n, spare uint32) bool {
+func (hw *Port) Send(slot, n uint32) bool {
 	tail := hw.txTail
 	if tail-hw.txHead >= RingSize || n-minLen > frame.MaxLen-minLen {
 		return hw.refuse(n)
@@ -170,19 +172,10 @@ func (hw *Port) Reply(slot, n, spare uint32) bool {
 	d.addr = hw.txBus + slot*frame.SlotSize
 	d.ext = BD_TX_INT
 	send(hw.base, d, hw.txExtra+n|wrap(i))
-
-	i = hw.rxHead
-	hw.rxHead = i + 1
-	i %= RingSize
-	hw.rxSlot[i] = spare
-	d = descAt(hw.rxDesc, i)
-	d.addr = hw.rxBus + spare*frame.SlotSize
-	d.ext = BD_RX_INT
-	give(hw.base, d, BD_RX_E|wrap(i))
 	return true
 }
 
-// refuse counts why Transmit or Reply did not take a frame of n bytes.
+// refuse counts why Transmit or Send did not take a frame of n bytes.
 //
 //oob:stage any
 //go:noinline

@@ -4,7 +4,8 @@
 // statically: no Go interface is called in oob code, so its function set is stated here in words and checked by
 // drivers/nic/nictest, which every driver's tests call.
 //
-//	Ack()                              clear the receive event, first in an activation: what completes later raises it again
+//	Ack()                              clear the receive event: what completes later raises it again, what completed before
+//	                                   is found by Receive, which must be called behind it until there is none
 //	Receive() (slot, n uint32)         the next good frame, n bytes without FCS; n = 0: none. The caller owns slot, and must
 //	                                   call Refill once before the next Receive. A frame with an error is counted by name,
 //	                                   and its slot goes back to the ring inside
@@ -15,8 +16,7 @@
 //	Start()                            send what is queued
 //	Free() uint32                      transmit positions free: what Transmit will take
 //	Reclaim() (slot uint32, ok bool)   a slot whose transmission is over, in the order of Transmit; the caller owns it
-//	Reply(slot, n, spare uint32) bool  Transmit, Start, Refill(spare) and Resume in one, for a frame answered in its slot;
-//	                                   false: nothing done, counted as by Transmit
+//	Send(slot, n uint32) bool          Transmit and Start in one; false: nothing done, counted as by Transmit
 //	Mask(), Unmask()                   receive interrupt off and on: the flood budget
 //
 // One stage calls them at a time: the oob stage for a diverted device, a goroutine for another. All loops in them are

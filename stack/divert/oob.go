@@ -6,36 +6,35 @@ import (
 )
 
 // Poll serves the receive ring of device d: each frame is decided by the companion core if the device is diverted, else
-// left to in-band. At most rxBudget frames; no event is missed, since the interrupt is
-// acknowledged before the ring is read, and reception that a budget cut short is resumed by Tick. It returns what the
-// caller must do (WakeInband, Rearm). The oob stage calls it for a diverted device; in-band, under the device's lock, for
-// another.
+// left to in-band. At most rxBudget frames; reception that a budget cut short is resumed by Tick. It returns what the
+// caller must do (WakeInband, Rearm).
+//
+// No event is missed: the ring is looked at behind Ack. What was received first is decided ahead of it, though: its answer
+// need not wait for a register of the controller.
 //
 //oob:stage any
+//go:nosplit
 func Poll(d uint32) uint32 {
 	v := &table[d%Devices]
-	v.hw.Ack()
-	return v.poll(d)
-}
-
-// poll is Poll without the acknowledgement.
-//
-//oob:stage any
-func (v *device) poll(d uint32) uint32 {
-	c := &counters[d%Devices]
-	var todo, left uint32
-	for i := 0; ; i++ {
+	var todo, left, i uint32
+	for ; ; i++ {
+		if i == 1 {
+			v.hw.Ack()
+		}
 		if i >= rxBudget {
-			todo = v.throttle(c)
+			todo = v.throttle(d)
 			break
 		}
 		slot, n := v.hw.Receive()
+		if n == 0 && i == 0 {
+			v.hw.Ack()
+			slot, n = v.hw.Receive()
+		}
 		if n == 0 {
 			break
 		}
-		c[Received]++
 		if v.free.Len() == 0 {
-			c[NoSlot]++
+			counters[d%Devices][NoSlot]++
 			v.hw.Refill(slot)
 			continue
 		}
@@ -43,10 +42,12 @@ func (v *device) poll(d uint32) uint32 {
 		if v.diverted != 0 {
 			action = oob.Deliver(d, v.mem.Frame(slot), n)
 		}
-		if action >= oob.Reply && v.answer(c, slot, oob.Length(action)) {
-			continue
-		}
-		if action == oob.Inband {
+		if action >= oob.Reply {
+			if v.hw.Send(slot, oob.Length(action)) || v.sendAgain(d, slot, oob.Length(action)) {
+				counters[d%Devices][TxOob]++
+				slot, _ = v.free.Get()
+			}
+		} else if action == oob.Inband {
 			v.left[left%rxBudget] = frame.Ref{Slot: uint16(slot), Len: uint16(n)}
 			left++
 			slot, _ = v.free.Get()
@@ -54,8 +55,9 @@ func (v *device) poll(d uint32) uint32 {
 		v.hw.Refill(slot)
 	}
 	v.hw.Resume()
+	counters[d%Devices][Received] += i
 	for i := uint32(0); i < left && i < rxBudget; i++ {
-		v.handOver(c, v.left[i])
+		v.handOver(&counters[d%Devices], v.left[i])
 	}
 	v.reclaim()
 	if left != 0 || v.diverted != 0 && oob.PendingEvents() != 0 {
@@ -64,27 +66,21 @@ func (v *device) poll(d uint32) uint32 {
 	return todo
 }
 
-// answer sends n bytes of the frame in slot at once, and gives the receive ring an empty slot in its place. It reports
-// false, and counts, when the transmit ring is full even after what has completed was taken back.
+// sendAgain sends n bytes of the frame in slot although the transmit ring was full, if there is room once what has
+// completed is taken back. Else it reports false, and counts.
 //
 //oob:stage any
-func (v *device) answer(c *[NumCounters]uint32, slot, n uint32) bool {
-	spare, _ := v.free.Get() // poll has looked: there is one
-	if !v.hw.Reply(slot, n, spare) {
-		v.reclaim()
-		if !v.hw.Reply(slot, n, spare) {
-			v.free.Put(spare)
-			c[TxFull]++
-			return false
-		}
+//go:noinline
+func (v *device) sendAgain(d, slot, n uint32) bool {
+	v.reclaim()
+	if v.hw.Send(slot, n) {
+		return true
 	}
-	c[TxOob]++
-	return true
+	counters[d%Devices][TxFull]++
+	return false
 }
 
 // handOver swaps a received frame for an empty slot of in-band's share, or drops it.
-//
-//oob:stage any
 func (v *device) handOver(c *[NumCounters]uint32, ref frame.Ref) {
 	if v.diverted != 0 {
 		if t := now(); t-v.winStart >= v.winTicks {
@@ -109,18 +105,14 @@ func (v *device) handOver(c *[NumCounters]uint32, ref frame.Ref) {
 }
 
 // throttle pauses reception until the next tick: a flood then leaves time for in-band.
-//
-//oob:stage any
-func (v *device) throttle(c *[NumCounters]uint32) uint32 {
+func (v *device) throttle(d uint32) uint32 {
 	v.hw.Mask()
 	v.throttled = 1
-	c[Throttled]++
+	counters[d%Devices][Throttled]++
 	return Rearm
 }
 
 // reclaim takes back the slots whose transmission has completed.
-//
-//oob:stage any
 func (v *device) reclaim() {
 	for i := 0; i < reclaimBudget; i++ {
 		slot, ok := v.hw.Reclaim()
@@ -132,7 +124,7 @@ func (v *device) reclaim() {
 }
 
 // Send queues the frames that in-band wants device d to send, at most txBudget of them, behind a swap for an empty slot
-// each. It returns Rearm when some had to wait for descriptors. The same stage as Poll calls it.
+// each. It returns Rearm when some had to wait for descriptors.
 //
 //oob:stage any
 func Send(d uint32) uint32 {
@@ -170,8 +162,7 @@ func Send(d uint32) uint32 {
 	return todo
 }
 
-// Tick goes on with what a budget cut short on device d: reception first, then in-band's frames. The same stage as Poll
-// calls it.
+// Tick goes on with what a budget cut short on device d: reception first, then in-band's frames.
 //
 //oob:stage any
 func Tick(d uint32) uint32 {
@@ -179,8 +170,7 @@ func Tick(d uint32) uint32 {
 	var todo uint32
 	if v.throttled != 0 {
 		v.throttled = 0
-		v.hw.Ack()
-		todo = v.poll(d)
+		todo = Poll(d)
 		if v.throttled == 0 {
 			v.hw.Unmask()
 		}

@@ -23,7 +23,7 @@ type Oob interface {
 	Refill(slot uint32)
 	Resume()
 	Transmit(slot, n uint32) bool
-	Reply(slot, n, spare uint32) bool
+	Send(slot, n uint32) bool
 	Start()
 	Free() uint32
 	Reclaim() (slot uint32, ok bool)
@@ -66,7 +66,7 @@ func Run(t *testing.T, fresh func(testing.TB) *Rig) {
 		{"TransmitLengths", testTransmitLengths},
 		{"ReclaimOrder", testReclaimOrder},
 		{"Echo", testEcho},
-		{"ReplyRingFull", testReplyRingFull},
+		{"SendRingFull", testSendRingFull},
 		{"Shutdown", testShutdown},
 		{"ReinitHalfDone", testReinitHalfDone},
 		{"Allocations", testAllocations},
@@ -439,7 +439,7 @@ func testReclaimOrder(t *testing.T, b *bench) {
 	b.down()
 }
 
-// echo lets i arrive and answers it by Reply or by its parts.
+// echo lets i arrive and answers it by Send or by its parts.
 func (b *bench) echo(i, n int) {
 	b.Helper()
 	want := fill(i, n)
@@ -451,17 +451,17 @@ func (b *bench) echo(i, n int) {
 	}
 	spare := b.get()
 	if i%2 == 0 {
-		if !b.Oob.Reply(slot, got, spare) {
-			b.Fatal("Reply refused")
+		if !b.Oob.Send(slot, got) {
+			b.Fatal("Send refused")
 		}
 	} else {
 		if !b.Oob.Transmit(slot, got) {
 			b.Fatal("Transmit refused")
 		}
 		b.Oob.Start()
-		b.Oob.Refill(spare)
-		b.Oob.Resume()
 	}
+	b.Oob.Refill(spare)
+	b.Oob.Resume()
 	if sent := b.Sent(); len(sent) != 1 || !bytes.Equal(sent[0], want) {
 		b.Fatalf("echo %d: sent %d frames, or another", i, len(sent))
 	}
@@ -481,7 +481,7 @@ func testEcho(t *testing.T, b *bench) {
 	b.down()
 }
 
-func testReplyRingFull(t *testing.T, b *bench) {
+func testSendRingFull(t *testing.T, b *bench) {
 	b.up()
 	b.HoldTx(true)
 	for range b.caps.TxRing {
@@ -489,12 +489,10 @@ func testReplyRingFull(t *testing.T, b *bench) {
 	}
 	b.Inject(fill(1, 60))
 	slot, n := b.Oob.Receive()
-	spare := b.get()
-	if b.Oob.Reply(slot, n, spare) {
-		t.Fatal("Reply took a frame into a full ring")
+	if b.Oob.Send(slot, n) {
+		t.Fatal("Send took a frame into a full ring")
 	}
-	b.put(slot) // the caller has both slots still
-	b.Oob.Refill(spare)
+	b.Oob.Refill(slot) // the caller has it still
 	b.Oob.Resume()
 	b.Inject(fill(2, 60))
 	b.expect(fill(2, 60))
@@ -627,13 +625,13 @@ func testAllocations(t *testing.T, b *bench) {
 		b.Oob.Ack()
 		slot, n := b.Oob.Receive()
 		if i%2 == 0 {
-			b.Oob.Reply(slot, n, spares[i])
+			b.Oob.Send(slot, n)
 		} else {
 			b.Oob.Transmit(slot, n)
 			b.Oob.Start()
-			b.Oob.Refill(spares[i])
-			b.Oob.Resume()
 		}
+		b.Oob.Refill(spares[i])
+		b.Oob.Resume()
 		b.Oob.Unmask()
 		i++
 	}); a != 0 || i != n {
