@@ -40,7 +40,7 @@ func Poll(d uint32) uint32 {
 		}
 		action := oob.Inband
 		if v.diverted != 0 {
-			action = oob.Deliver(d, v.mem.Frame(slot), n)
+			action = oob.Deliver(oob.DeviceAt(d), v.mem.Frame(slot), n)
 		}
 		if action >= oob.Reply {
 			if v.hw.Send(slot, oob.Length(action)) || v.sendAgain(d, slot, oob.Length(action)) {

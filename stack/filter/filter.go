@@ -23,18 +23,24 @@ const (
 // MaxVID is the largest number in a tag's VID field.
 const MaxVID = 4095
 
-// VLANMap tells which oob port of a device a VLAN ID belongs to: 0 none, else what Set was given.
-type VLANMap [MaxVID + 1]uint32
+// VLANMap tells which oob port of a device a VLAN ID belongs to: 0 none, else what Set was given,
+// below 256.
+type VLANMap [MaxVID + 1]uint8
 
 // Port returns the port of vid, 0 for none. Bits above the VID's twelve do not count: a TCI may be passed.
 //
 //oob:stage any
-func (m *VLANMap) Port(vid uint32) uint32 { return m[vid%uint32(len(m))] }
+func (m *VLANMap) Port(vid uint32) uint32 { return uint32(m[vid%uint32(len(m))]) }
+
+// PortTCI returns the port of the VLAN ID in a TCI that lies in the high half of tci, as a number.
+//
+//oob:stage any
+func (m *VLANMap) PortTCI(tci uint32) uint32 { return uint32(m[tci<<4>>20]) }
 
 // Set makes port the port of vid.
 //
 //oob:stage any
-func (m *VLANMap) Set(vid, port uint32) { m[vid%uint32(len(m))] = port }
+func (m *VLANMap) Set(vid, port uint32) { m[vid%uint32(len(m))] = uint8(port) }
 
 // VIDSet is a set of VLAN IDs: a VLAN rule. Package vids reads it from text.
 type VIDSet [(MaxVID + 1) / 32]uint32

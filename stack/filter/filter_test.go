@@ -18,6 +18,9 @@ func TestVLANMap(t *testing.T) {
 		if got, want := m.Port(tci), tci%4096%7; got != want {
 			t.Fatalf("Port(%#x) = %d, want %d", tci, got, want)
 		}
+		if got, want := m.PortTCI(tci<<16|0xabcd), m.Port(tci); got != want {
+			t.Fatalf("PortTCI(%#x) = %d, want %d", tci<<16, got, want)
+		}
 	}
 }
 

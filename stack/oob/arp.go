@@ -47,7 +47,7 @@ func (d *device) arp(p *port, addr, packet uintptr, n uint32) uint32 {
 	a.Op = wire.ARPReply
 	a.TargetMAC0, a.TargetMAC2 = uint16(mac0), mac0>>16|mac4<<16
 	a.TargetIP = sender
-	a.SenderMAC0, a.SenderMAC4 = d.mac0123, uint16(d.mac45)
+	a.SenderMAC0, a.SenderMAC4 = d.mac0123, uint16(d.mac45>>16)
 	a.SenderIP0, a.SenderIP2 = uint16(p.addr), uint16(p.addr>>16)
 	d.address(e, mac0, mac4) // to the sender, as RFC 826 has it: the frame's source may be another station
 	d.count[ARPAnswer]++

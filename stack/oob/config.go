@@ -48,7 +48,7 @@ type device struct {
 	mac0    uint32 // bytes 0 and 1 of the MAC address, as a destination has them
 	mac2    uint32 // bytes 2 to 5
 	mac0123 uint32 // bytes 0 to 3, as a source has them
-	mac45   uint32 // bytes 4 and 5
+	mac45   uint32 // bytes 4 and 5, in the high half
 	port    [16]port
 	vlan    filter.VLANMap // index into port: 0 is none
 }
@@ -137,7 +137,7 @@ func (d *device) configure(c *DeviceConfig, dev uint32) {
 	d.mac0 = uint32(m[0]) | uint32(m[1])<<8
 	d.mac2 = word([4]byte(m[2:6]))
 	d.mac0123 = word([4]byte(m[0:4]))
-	d.mac45 = uint32(m[4]) | uint32(m[5])<<8
+	d.mac45 = uint32(m[4])<<16 | uint32(m[5])<<24
 	d.vlan, d.port = filter.VLANMap{}, [16]port{}
 	d.port[noPort].dev = dev
 	for vid := range uint16(filter.MaxVID) {

@@ -7,7 +7,6 @@ const (
 	versionIHL    = 0x45         // of Head: version 4, five words
 	fragmentation = 0xffbf << 16 // of Frag, all but Don't Fragment: More Fragments, the offset, the reserved flag
 	protocol      = 0xff00       // of Proto
-	addresses     = 12           // offset of the source address in bytes
 	freshTTL      = 64           // time to live of an answer (RFC 1700, p64)
 )
 
@@ -24,12 +23,12 @@ func (d *device) oddHeader(p *port, head uint32) uint32 {
 	return d.refuse(p, InbandOptions, IPv4Options)
 }
 
-// other decides on a packet of total bytes for port p, its header sound, that is not UDP: an ICMP echo request is answered.
+// other decides on a packet for port p, length bytes behind its header, that is not UDP: an ICMP echo request is answered.
 //
 //oob:stage oob
-func (d *device) other(p *port, addr, packet uintptr, total uint32) uint32 {
+func (d *device) other(p *port, addr, packet uintptr, length uint32) uint32 {
 	e, ip, m := wire.EthernetAt(addr), wire.IPv4At(packet), wire.ICMPAt(packet+wire.IPv4Len)
-	proto, src, length := ip.Proto, ip.Src, total-wire.IPv4Len
+	proto, src := ip.Proto, ip.Src
 	if proto&protocol != wire.ProtoICMP<<8 {
 		return d.refuse(p, InbandProtocol, Unclaimed)
 	}
@@ -39,6 +38,9 @@ func (d *device) other(p *port, addr, packet uintptr, total uint32) uint32 {
 	check := m.Checksum
 	if check&0xffff != wire.ICMPEchoRequest || p.addr == 0 {
 		return d.refuse(p, InbandICMP, Unclaimed)
+	}
+	if !wire.HeaderValid(ip.Head, ip.Frag, proto, src, ip.Dst) {
+		return d.drop(IPv4Checksum)
 	}
 	if wire.Sum(packet+wire.IPv4Len, length, 0) != 0 {
 		return d.drop(ICMPChecksum)
@@ -54,7 +56,7 @@ func (d *device) other(p *port, addr, packet uintptr, total uint32) uint32 {
 	ip.Src, ip.Dst = p.addr, src
 	ip.Proto = wire.UpdateTTL(proto, freshTTL)
 	d.address(e, e.Src0, e.SrcType)
-	n := uint32(packet-addr) + total
+	n := uint32(packet-addr) + wire.IPv4Len + length
 	if n < wire.MinLen {
 		n = pad(addr, n)
 	}
@@ -67,7 +69,7 @@ func (d *device) other(p *port, addr, packet uintptr, total uint32) uint32 {
 //oob:stage oob
 func (d *device) address(e *wire.Ethernet, mac0, mac4 uint32) {
 	e.Dst0, e.Dst2 = mac0<<16, mac0>>16|mac4<<16
-	e.Src0, e.SrcType = d.mac0123, e.SrcType&0xffff_0000|d.mac45
+	e.Src0, e.SrcType = d.mac0123, e.SrcType&0xffff_0000|d.mac45>>16
 }
 
 // mayAnswerMAC reports whether a source is a station that may get an answer: no group, not zero, not d itself. mac0 has its
@@ -75,8 +77,7 @@ func (d *device) address(e *wire.Ethernet, mac0, mac4 uint32) {
 //
 //oob:stage oob
 func (d *device) mayAnswerMAC(mac0, mac4 uint32) bool {
-	mac4 <<= 16
-	return mac0&wire.SourceGroup == 0 && (mac4 != d.mac45<<16 || mac0 != d.mac0123) && (mac4 != 0 || mac0 != 0)
+	return mac0&wire.SourceGroup == 0 && (mac4<<16 != d.mac45 || mac0 != d.mac0123) && (mac0 != 0 || mac4<<16 != 0)
 }
 
 // mayAnswer reports whether an IPv4 source address is a host that may get an answer from port p, whose

@@ -15,7 +15,8 @@
 package oob
 
 import (
-	"mortise/stack/filter"
+	"unsafe"
+
 	"mortise/stack/frame"
 	"mortise/stack/wire"
 )
@@ -32,7 +33,15 @@ const (
 //oob:stage oob
 func Length(action uint32) uint32 { return action & (Reply - 1) }
 
-// Deliver decides on the frame of n bytes (FCS excluded) that device dev received at addr, as frame.Memory.Frame returns
+// Device is a device's address for Deliver, an integer: to have it at hand is shorter than to find it by a number.
+type Device uintptr
+
+// DeviceAt returns the device of number dev.
+//
+//oob:stage any
+func DeviceAt(dev uint32) Device { return Device(unsafe.Pointer(&devices[dev%Devices])) }
+
+// Deliver decides on the frame of n bytes (FCS excluded) that dev, from DeviceAt, received at addr, as frame.Memory.Frame returns
 // it, and returns the action. The slot is the caller's, before and after; it has room for MinLen bytes and two.
 //
 // One function from the frame's first byte to the UDP echo's last: on arm, where arguments go through the stack, each call
@@ -41,8 +50,8 @@ func Length(action uint32) uint32 { return action & (Reply - 1) }
 //
 //oob:stage oob
 //go:nosplit
-func Deliver(dev uint32, addr uintptr, n uint32) uint32 {
-	d := &devices[dev%Devices]
+func Deliver(dev Device, addr uintptr, n uint32) uint32 {
+	d := (*device)(unsafe.Add(nil, dev))
 	d.count[Received]++
 	if n-wire.EthernetLen > frame.MaxLen-wire.EthernetLen {
 		return d.oddLength(n)
@@ -72,12 +81,12 @@ func Deliver(dev uint32, addr uintptr, n uint32) uint32 {
 			tag = e.Tag[1]
 			typ, tci, packet = tag>>16, wire.Swap32(tag), packet+wire.TagLen
 			n -= wire.TagLen
-			if tci>>16&filter.MaxVID == 0 || wire.IsTag(typ) {
+			if tci<<4>>20 == 0 || wire.IsTag(typ) {
 				return d.skip(InbandTags)
 			}
 		}
 	}
-	index := d.vlan.Port(tci >> 16)
+	index := d.vlan.PortTCI(tci)
 	if index == 0 {
 		return d.skip(InbandVLAN)
 	}
@@ -86,11 +95,12 @@ func Deliver(dev uint32, addr uintptr, n uint32) uint32 {
 		return d.notIPv4(p, addr, packet, n, typ)
 	}
 
-	// IPv4. What is not for the port's address is not judged; what is must have a sound header.
+	// IPv4. What is not for the port's address is not judged. The header's checksum is looked at with what the oob stage
+	// takes: the frames that are in-band's cost as little as they can, and in-band judges them.
 	if n < wire.IPv4Len {
 		return d.drop(IPv4Short)
 	}
-	ip := wire.IPv4At(packet)
+	ip := wire.DatagramAt(packet)
 	dst := ip.Dst
 	if dst != p.addr {
 		return d.refuse(p, InbandAddress, IPv4Destination)
@@ -102,37 +112,34 @@ func Deliver(dev uint32, addr uintptr, n uint32) uint32 {
 	if head&0xff != versionIHL {
 		return d.oddHeader(p, head)
 	}
-	total := wire.Swap32(head) & 0xffff
-	if total > n || total < wire.IPv4Len {
+	length := wire.Swap32(head)&0xffff - wire.IPv4Len // of what the packet carries
+	if length > n-wire.IPv4Len {
 		return d.drop(IPv4Length)
 	}
-	frag, proto, src := ip.Frag, ip.Proto, ip.Src
-	if !wire.HeaderValid(head, frag, proto, src, dst) {
-		return d.drop(IPv4Checksum)
-	}
-	if frag&fragmentation != 0 {
+	if ip.Frag&fragmentation != 0 {
 		return d.refuse(p, InbandFragment, IPv4Fragment)
 	}
-	if proto&protocol != wire.ProtoUDP<<8 {
-		return d.other(p, addr, packet, total)
+	if ip.Proto&protocol != wire.ProtoUDP<<8 {
+		return d.other(p, addr, packet, length)
 	}
 
 	// UDP. A datagram that the port does not accept is not judged either.
-	if total < wire.IPv4Len+wire.UDPLen {
+	if length < wire.UDPLen {
 		return d.drop(UDPShort)
 	}
-	u := wire.UDPAt(packet + wire.IPv4Len)
-	pair := u.Ports
-	ports := wire.Swap32(pair)
+	pair, ports := ip.Ports, wire.Swap32(ip.Ports)
 	service := services[uint16(ports)]
 	if service&p.accept == 0 {
-		return d.refuse(p, InbandUDPPort, Unclaimed)
+		if p.rules == 0 {
+			return d.drop(Unclaimed)
+		}
+		d.count[InbandUDPPort]++
+		return Inband
 	}
 	if service&serviceID != serviceEcho {
 		return d.drop(Unclaimed)
 	}
-	check := u.Checksum
-	if wire.Swap16(check) != total-wire.IPv4Len {
+	if wire.Swap16(ip.Checksum) != length {
 		return d.drop(UDPLength)
 	}
 
@@ -144,27 +151,33 @@ func Deliver(dev uint32, addr uintptr, n uint32) uint32 {
 	if !d.mayAnswerMAC(src0, srcType) {
 		return d.drop(SourceMAC)
 	}
-	if !p.mayAnswer(src, dst) {
+	var src uint32
+	if src = ip.Src; !p.mayAnswer(src, dst) {
 		return d.drop(SourceIP)
 	}
-	u.Ports = pair<<16 | pair>>16
+	ip.Ports = pair<<16 | pair>>16
 	ip.Src, ip.Dst = dst, src
-	ip.Proto = wire.UpdateTTL(proto, freshTTL)
+	ip.Proto = wire.UpdateTTL(ip.Proto, freshTTL)
 	e.Dst0, e.Dst2 = src0<<16, src0>>16|srcType<<16
-	e.Src0, e.SrcType = d.mac0123, srcType&0xffff_0000|d.mac45
-	length := uint32(packet-addr) + total
-	if length < wire.MinLen {
-		length = pad(addr, length)
+	e.Src0, e.SrcType = d.mac0123, srcType>>16<<16|d.mac45>>16
+	answer := uint32(packet-addr) + wire.IPv4Len + length
+	if answer < wire.MinLen {
+		answer = pad(addr, answer)
 	}
 
-	// The checksum comes last, where little has to be kept across the call. It covers ports and addresses, which only
-	// changed places: addition commutes, so it is right for the echo if it was for the request. If not, the frame is lost
-	// anyway. The sum starts at the addresses: with protocol and length they are the pseudo header. 0 is no checksum.
-	if wire.Sum(packet+addresses, total-addresses, wire.ProtoUDP<<8+uint32(uint16(check))) != 0 && check>>16 != 0 {
-		return d.drop(UDPChecksum)
+	// The checksums come last, where little has to be kept across the call, and both at once. UDP's covers ports and
+	// addresses, which only changed places, and the header's what UpdateTTL has kept right or wrong: addition commutes, so
+	// they are right for the echo if they were for the request. If not, the frame is lost anyway.
+	if sums := wire.SumUDP(packet, length); sums != 0 {
+		if sums>>16 != 0 {
+			return d.drop(IPv4Checksum)
+		}
+		if ip.Checksum>>16 != 0 { // 0 is no checksum
+			return d.drop(UDPChecksum)
+		}
 	}
 	d.count[UDPEcho]++
-	return Reply | length
+	return Reply | answer
 }
 
 // notIPv4 decides on a packet for port p of another EtherType: ARP may be ours.

@@ -81,7 +81,7 @@ func (b *bench) deliver(t testing.TB, dev uint32, f []byte) (action uint32, repl
 	copy(b.all, stale)
 	copy(b.all[frameAt:], f)
 	copy(b.before, b.all)
-	action = Deliver(dev, b.memory.Frame(slot), uint32(len(f)))
+	action = Deliver(DeviceAt(dev), b.memory.Frame(slot), uint32(len(f)))
 	end := frameAt
 	switch {
 	case action&Reply != 0:
@@ -319,7 +319,7 @@ func TestAllocs(t *testing.T) {
 	for _, tc := range wiretest.Corpus(b.site) {
 		if n := testing.AllocsPerRun(10, func() {
 			copy(b.all[frameAt:], tc.Frame)
-			Deliver(0, b.memory.Frame(slot), uint32(len(tc.Frame)))
+			Deliver(DeviceAt(0), b.memory.Frame(slot), uint32(len(tc.Frame)))
 			PopEvent()
 		}); n != 0 {
 			t.Errorf("%s: %v allocations, want 0", tc.Name, n)
@@ -342,6 +342,6 @@ func BenchmarkDeliver(bench *testing.B) {
 	request, _ := wiretest.Echo(b.site.VFrom(), 4000, wiretest.Payload(64, 0))
 	for bench.Loop() {
 		copy(b.all[frameAt:], request)
-		Deliver(0, b.memory.Frame(slot), uint32(len(request)))
+		Deliver(DeviceAt(0), b.memory.Frame(slot), uint32(len(request)))
 	}
 }

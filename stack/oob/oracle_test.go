@@ -91,8 +91,6 @@ func oracleIPv4(c *Config, d *DeviceConfig, p *PortConfig, f []byte, at int, pkt
 		return refuse(InbandOptions, IPv4Options)
 	case total < 20 || total > len(pkt):
 		return drop(IPv4Length)
-	case onesSum(pkt[:20]) != 0xffff:
-		return drop(IPv4Checksum)
 	case binary.BigEndian.Uint16(pkt[6:])&^0x4000 != 0:
 		return refuse(InbandFragment, IPv4Fragment)
 	}
@@ -119,6 +117,9 @@ func oracleIPv4(c *Config, d *DeviceConfig, p *PortConfig, f []byte, at int, pkt
 		if fate, bad := oracleSource(c, d, p, f, pkt); bad {
 			return fate
 		}
+		if onesSum(pkt[:20]) != 0xffff {
+			return drop(IPv4Checksum)
+		}
 		pseudo := slices.Concat(pkt[12:20], []byte{0, 17}, data[4:6], data)
 		if binary.BigEndian.Uint16(data[6:]) != 0 && onesSum(pseudo) != 0xffff {
 			return drop(UDPChecksum)
@@ -129,6 +130,9 @@ func oracleIPv4(c *Config, d *DeviceConfig, p *PortConfig, f []byte, at int, pkt
 		}
 		if data[0] != 8 || data[1] != 0 {
 			return refuse(InbandICMP, Unclaimed)
+		}
+		if onesSum(pkt[:20]) != 0xffff {
+			return drop(IPv4Checksum)
 		}
 		if onesSum(data) != 0xffff {
 			return drop(ICMPChecksum)

@@ -5,6 +5,9 @@ import "unsafe"
 // maxSum is the largest run of bytes that Sum takes: a slot, less one. More is cut, so that its loop is bounded.
 const maxSum = 2047
 
+// addresses is the offset of an IPv4 header's addresses in bytes.
+const addresses = 12
+
 // Fold returns the ones' complement sum of the halves of sum: 16 bits.
 //
 //oob:stage any
@@ -44,9 +47,14 @@ func Add(a, b uint32) uint32 {
 // HeaderValid reports whether the checksum of a 20-byte IPv4 header is right, given its words.
 //
 //oob:stage any
-func HeaderValid(w0, w1, w2, w3, w4 uint32) bool {
+func HeaderValid(w0, w1, w2, w3, w4 uint32) bool { return headerSum(w0, w1, w2, w3, w4) == 0 }
+
+// headerSum returns the checksum of a 20-byte IPv4 header, given its words: 0 if it holds its own.
+//
+//oob:stage any
+func headerSum(w0, w1, w2, w3, w4 uint32) uint32 {
 	s := uint64(w0) + uint64(w1) + uint64(w2) + uint64(w3) + uint64(w4)
-	return Fold(Add(uint32(s), uint32(s>>32))) == 0xffff
+	return Fold(Add(uint32(s), uint32(s>>32))) ^ 0xffff
 }
 
 // sumGo is Sum in Go: the only one where there is no assembly, and what the assembly is tested against. Each 32-bit word
@@ -68,7 +76,16 @@ func sumGo(addr uintptr, n, sum uint32) uint32 {
 	return Fold(Add(uint32(s), uint32(s>>32))) ^ 0xffff
 }
 
-// SelfTest compares Sum with the plain Go version over the size bytes of scratch memory at addr (a multiple of four,
+// sumUDPGo is SumUDP in Go.
+//
+//oob:stage any
+func sumUDPGo(packet uintptr, n uint32) uint32 {
+	ip, u := IPv4At(packet), UDPAt(packet+IPv4Len)
+	pseudo := ProtoUDP<<8 + u.Checksum&0xffff
+	return headerSum(ip.Head, ip.Frag, ip.Proto, ip.Src, ip.Dst)<<16 | sumGo(packet+addresses, n+IPv4Len-addresses, pseudo)
+}
+
+// SelfTest compares Sum and SumUDP with the plain Go versions over the size bytes of scratch memory at addr (a multiple of four,
 // overwritten), and returns the first length at which they differ, or 0. In-band, and for tests on the target.
 //
 //oob:stage inband
@@ -91,6 +108,9 @@ func SelfTest(addr uintptr, size uint32) (length uint32) {
 		}
 		for n := uint32(1); n+4 <= size; n++ {
 			if Sum(addr, n, x) != sumGo(addr, n, x) {
+				return n
+			}
+			if n+IPv4Len+4 <= size && SumUDP(addr, n) != sumUDPGo(addr, n) {
 				return n
 			}
 		}

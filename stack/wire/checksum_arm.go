@@ -7,3 +7,11 @@ package wire
 //oob:stage any
 //go:noescape
 func Sum(addr uintptr, n, sum uint32) uint32
+
+// SumUDP returns two checksums of the IPv4 packet without options at packet, a multiple of four, that carries n bytes of
+// UDP, header and data: UDP's in the low half, pseudo header included, and the IPv4 header's in the high half. Each is 0 for a
+// right one (UDP's also depends on whether there is one: 0 in its field). Like Sum, it reads to the end of the last word.
+//
+//oob:stage any
+//go:noescape
+func SumUDP(packet uintptr, n uint32) uint32

@@ -91,6 +91,12 @@ type IPv4 struct {
 	Dst   uint32
 }
 
+// Datagram is the view of an IPv4 header without options and the UDP header behind it.
+type Datagram struct {
+	IPv4
+	UDP
+}
+
 // UDP is the view of a UDP header.
 type UDP struct {
 	Ports    uint32 // source; high half: destination
@@ -117,6 +123,11 @@ func ARPAt(addr uintptr) *ARP { return (*ARP)(unsafe.Add(nil, addr)) }
 //
 //oob:stage any
 func IPv4At(addr uintptr) *IPv4 { return (*IPv4)(unsafe.Add(nil, addr)) }
+
+// DatagramAt returns the view of the IPv4 packet at addr, a multiple of four, for UDP.
+//
+//oob:stage any
+func DatagramAt(addr uintptr) *Datagram { return (*Datagram)(unsafe.Add(nil, addr)) }
 
 // UDPAt returns the view of the UDP header at addr, a multiple of four.
 //

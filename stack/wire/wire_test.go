@@ -152,6 +152,29 @@ func TestSum(t *testing.T) {
 	}
 }
 
+// TestSumUDP: both halves are 0 for what AppendUDP builds, and only the half whose data a changed bit is in then is not.
+func TestSumUDP(t *testing.T) {
+	addr, b := slot(t)
+	for size := range 70 {
+		packet, n := addr+EthernetLen, uint32(UDPLen+size)
+		copy(b, AppendUDP(nil, header(), 4000, 7, bytes.Repeat([]byte{0x5a}, size)))
+		if got := SumUDP(packet, n); got != 0 {
+			t.Fatalf("SumUDP of %d bytes = %#08x, want 0", size, got)
+		}
+		for bit := range (IPv4Len + UDPLen + size) * 8 {
+			at := bit / 8
+			b[EthernetLen+at] ^= 1 << (bit % 8)
+			sum := SumUDP(packet, n)
+			b[EthernetLen+at] ^= 1 << (bit % 8)
+			// UDP's length counts twice: as its field and in the pseudo header.
+			header, payload := at < IPv4Len, at >= IPv4Len-8
+			if (sum>>16 != 0) != header || (sum&0xffff != 0) != payload {
+				t.Errorf("SumUDP of %d bytes with bit %d of byte %d changed = %#08x", size, bit%8, at, sum)
+			}
+		}
+	}
+}
+
 // TestSumARM runs SelfTest, the comparison of the assembly with Go, under qemu-arm.
 func TestSumARM(t *testing.T) {
 	if testing.Short() {

@@ -36,7 +36,7 @@ func main() {
 	slot := unsafe.Slice((*byte)(unsafe.Add(nil, m.Frame(0))), frame.MaxLen)
 	for range arg[2] {
 		copy(slot, request)
-		if action := oob.Deliver(0, m.Frame(0), uint32(len(request))); action != oob.Reply|uint32(len(request)) {
+		if action := oob.Deliver(oob.DeviceAt(0), m.Frame(0), uint32(len(request))); action != oob.Reply|uint32(len(request)) {
 			check(fmt.Errorf("Deliver = %#x", action))
 		}
 	}
