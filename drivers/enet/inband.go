@@ -160,7 +160,7 @@ func (dev *Device) build(slots []uint32) {
 		descAt(hw.txDesc, i).ctl = wrap(i)
 		hw.Refill(slots[i])
 	}
-	hw.rxHead = 0
+	hw.rxFill = 0
 }
 
 // Shutdown stops the controller and appends each slot that the rings held to slots. Frames queued and not sent, received and
@@ -197,8 +197,8 @@ func (dev *Device) abort() {
 			hw.Counters[TxError]++
 		}
 	}
-	for i, s := range hw.rxSlot {
-		if s != noSlot && descAt(dev.cfg.Desc, uint32(i)).ctl&(BD_RX_E|BD_L) == BD_L {
+	for i := hw.rxHead; i-hw.rxFill < RingSize; i++ {
+		if descAt(dev.cfg.Desc, i%RingSize).ctl&(BD_RX_E|BD_L) == BD_L {
 			hw.Counters[RxAborted]++
 		}
 	}
@@ -211,11 +211,8 @@ func (dev *Device) drain(slots []uint32) []uint32 {
 	for ; hw.txHead != hw.txTail; hw.txHead++ {
 		slots = append(slots, hw.txSlot[hw.txHead%RingSize])
 	}
-	for i, s := range hw.rxSlot {
-		if s != noSlot {
-			slots = append(slots, s)
-			hw.rxSlot[i] = noSlot
-		}
+	for i := hw.rxHead; i-hw.rxFill < RingSize; i++ {
+		slots = append(slots, hw.rxSlot[i%RingSize])
 	}
 	return slots
 }

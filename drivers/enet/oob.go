@@ -32,12 +32,14 @@ func (hw *Port) Mask() { mmio.Write(hw.base+EIMR, 0) }
 func (hw *Port) Unmask() { mmio.Write(hw.base+EIMR, EIR_RXF) }
 
 // Receive returns the next good frame: its slot, which the caller owns now, and its length in bytes without FCS; n = 0 when
-// there is none. The caller must call Refill once before the next Receive.
+// there is none. For each frame the caller must call Refill once before the activation ends, what is urgent first, and
+// before RingSize frames wait for it: then the ring has no empty position, and an old frame would be taken for a new one.
 //
 //oob:stage any
 //go:nosplit
 func (hw *Port) Receive() (slot, n uint32) {
-	i := hw.rxHead % RingSize
+	head := hw.rxHead
+	i := head % RingSize
 	d := descAt(hw.rxDesc, i)
 	ctl := d.ctl
 	n = length(ctl) - (frame.Pad + fcsLen)
@@ -45,7 +47,7 @@ func (hw *Port) Receive() (slot, n uint32) {
 		return hw.receiveSlow()
 	}
 	slot = hw.rxSlot[i]
-	hw.rxSlot[i] = noSlot
+	hw.rxHead = head + 1
 	barrier() // the frame is read after ctl
 	return slot, n
 }
@@ -65,8 +67,8 @@ func (hw *Port) receiveSlow() (slot, n uint32) {
 		barrier()
 		n = length(ctl) - (frame.Pad + fcsLen)
 		slot = hw.rxSlot[i]
+		hw.rxHead++
 		if hw.rxIsGood(ctl, d.ext, n) {
-			hw.rxSlot[i] = noSlot
 			return slot, n
 		}
 		hw.Refill(slot)
@@ -113,14 +115,14 @@ func (hw *Port) rxIsGood(ctl, ext, n uint32) bool {
 	return false
 }
 
-// Refill gives slot, which the caller owned, to the position just received: the device may fill it from now on. Resume
-// must follow before the activation ends.
+// Refill gives slot, which the caller owned, to the oldest position that was received and has none: the device may fill it
+// from now on. Resume must follow before the activation ends.
 //
 //oob:stage any
 //go:nosplit
 func (hw *Port) Refill(slot uint32) {
-	i := hw.rxHead % RingSize
-	hw.rxHead++
+	i := hw.rxFill % RingSize
+	hw.rxFill++
 	hw.rxSlot[i] = slot
 	d := descAt(hw.rxDesc, i)
 	d.addr = hw.rxBus + slot*frame.SlotSize

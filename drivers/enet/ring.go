@@ -27,8 +27,6 @@ const (
 	truncFL = 1536
 	// rxBufSize is MRBR.R_BUF_SIZE, a multiple of 64 that holds a truncated frame.
 	rxBufSize = frame.BufferSize &^ 63
-
-	noSlot = 1<<32 - 1 // in rxSlot: the caller of Receive has the slot
 )
 
 // Counters of Port.Counters, one for each reason to drop a frame, and events that drop none. Names are in CounterNames.
@@ -103,7 +101,7 @@ func wrap(i uint32) uint32 { return (i + 1) / RingSize * BD_W }
 // A Port is the oob half: the rings of one controller and where they are. It holds no pointer; it lives in static memory.
 // One stage at a time calls its methods. Slots are remembered here, never read back from descriptors.
 type Port struct {
-	rxSlot [RingSize]uint32 // first, for the shortest addressing
+	rxSlot [RingSize]uint32 // but from rxFill to rxHead: the caller has those. First, for the shortest addressing
 	txSlot [RingSize]uint32 // valid from txHead to txTail
 
 	base    uintptr // registers
@@ -114,8 +112,9 @@ type Port struct {
 	txExtra uint32  // word 0 of a transmit descriptor but for length and W; its low half is the pad's length
 
 	rxHead     uint32 // position of the next Receive, free-running
+	rxFill     uint32 // position of the next Refill, free-running: at most rxHead
 	rxGood     uint32 // word 0 bits that Receive's short path wants: BD_L; 0 inside a split frame
-	rxRecycled uint32 // positions that held no good frame: good frames, counted at Refill, are rxHead − rxRecycled
+	rxRecycled uint32 // positions that held no good frame: good frames are rxHead − rxRecycled
 	txHead     uint32 // position of the next Reclaim, free-running
 	txTail     uint32 // position of the next Transmit, free-running
 

@@ -7,9 +7,10 @@
 //	Ack()                              clear the receive event: what completes later raises it again, what completed before
 //	                                   is found by Receive, which must be called behind it until there is none
 //	Receive() (slot, n uint32)         the next good frame, n bytes without FCS; n = 0: none. The caller owns slot, and must
-//	                                   call Refill once before the next Receive. A frame with an error is counted by name,
-//	                                   and its slot goes back to the ring inside
-//	Refill(slot uint32)                give an empty slot (the same or another) for the one just received
+//	                                   call Refill once for it before the activation ends, at once or after other frames (half
+//	                                   the ring's at most). A frame with an error is counted by name, and its slot goes back
+//	                                   to the ring inside
+//	Refill(slot uint32)                give an empty slot (the same or another) for the oldest one received
 //	Resume()                           tell the device that there are empty slots: after the last Refill of an activation
 //	Transmit(slot, n uint32) bool      queue the frame at Memory.Frame(slot); true: the driver owns slot until Reclaim
 //	                                   returns it; false: ring full or n impossible, counted, the caller keeps slot

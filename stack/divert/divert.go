@@ -18,6 +18,7 @@ package divert
 import (
 	"mortise/drivers/enet"
 	"mortise/stack/frame"
+	"mortise/stack/oob"
 )
 
 // Devices is the number of devices the table holds, a power of two.
@@ -86,21 +87,24 @@ const (
 
 // device is the state of one device: no pointer, so that oob code may store to it.
 type device struct {
-	hw   enet.Port
-	mem  frame.Memory
-	free frame.List // empty slots of the driving stage
+	hw enet.Port
+
+	core      oob.Device // the device to the companion core
+	index     uint32     // in table
+	diverted  uint32     // 1: frames go to the companion core first
+	throttled uint32     // 1: reception is masked until the next tick
+	winStart  uint32     // counter value at which the current window began
+	winFrames uint32     // frames handed to in-band in it
+	winTicks  uint32     // length of a window, counter ticks
+	winCap    uint32     // frames for in-band per window
+
+	mem    frame.Memory
+	frames uintptr          // mem.Frame(0)
+	left   [rxBudget]uint32 // frames of this activation for in-band: slot, and length in the low half
+	free   frame.List       // empty slots of the driving stage
 
 	rxFull, rxEmpty frame.Ring // driving stage → in-band, and the empties back
 	txFull, txEmpty frame.Ring // in-band → driving stage, and the empties back
-
-	left [rxBudget]frame.Ref // frames of this activation for in-band
-
-	diverted  uint32 // 1: frames go to the companion core first
-	throttled uint32 // 1: reception is masked until the next tick
-	winStart  uint32 // counter value at which the current window began
-	winFrames uint32 // frames handed to in-band in it
-	winTicks  uint32 // length of a window, counter ticks
-	winCap    uint32 // frames for in-band per window
 }
 
 var (

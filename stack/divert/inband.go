@@ -10,6 +10,7 @@ import (
 	"mortise/drivers/enet"
 	"mortise/drivers/mmio"
 	"mortise/stack/frame"
+	"mortise/stack/oob"
 )
 
 // Hooks are what the in-band half needs of the board and the stage. All are called in-band only.
@@ -64,7 +65,11 @@ func New(d uint32, c Config) (*Device, error) {
 		c.CapPerMS = DefaultCapPerMS
 	}
 	v := &table[d]
-	*v = device{mem: c.Driver.Memory, winTicks: c.TickHz / 1000, winCap: c.CapPerMS}
+	*v = device{
+		core: oob.DeviceAt(d), index: d,
+		winTicks: c.TickHz / 1000, winCap: c.CapPerMS,
+		mem: c.Driver.Memory, frames: c.Driver.Memory.Frame(0),
+	}
 	driver, err := enet.New(&v.hw, c.Driver)
 	if err != nil {
 		return nil, fmt.Errorf("device %s: %w", c.Name, err)

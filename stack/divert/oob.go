@@ -9,8 +9,8 @@ import (
 // left to in-band. At most rxBudget frames; reception that a budget cut short is resumed by Tick. It returns what the
 // caller must do (WakeInband, Rearm).
 //
-// No event is missed: the ring is looked at behind Ack. What was received first is decided ahead of it, though: its answer
-// need not wait for a register of the controller.
+// No event is missed: before it ends, the ring is looked at once more behind Ack. What no answer needs comes after the
+// last frame: the receive event, empty slots for the ring, the frames for in-band.
 //
 //oob:stage any
 //go:nosplit
@@ -18,46 +18,42 @@ func Poll(d uint32) uint32 {
 	v := &table[d%Devices]
 	var todo, left, i uint32
 	for ; ; i++ {
-		if i == 1 {
-			v.hw.Ack()
-		}
 		if i >= rxBudget {
-			todo = v.throttle(d)
+			todo = v.throttle()
 			break
 		}
 		slot, n := v.hw.Receive()
-		if n == 0 && i == 0 {
-			v.hw.Ack()
-			slot, n = v.hw.Receive()
-		}
 		if n == 0 {
-			break
+			v.hw.Ack()
+			if slot, n = v.hw.Receive(); n == 0 {
+				break
+			}
 		}
-		if v.free.Len() == 0 {
-			counters[d%Devices][NoSlot]++
-			v.hw.Refill(slot)
+		if v.free.Len() <= i { // this one's slot must do for the ring
+			counters[v.index%Devices][NoSlot]++
+			v.free.Put(slot)
 			continue
 		}
 		action := oob.Inband
 		if v.diverted != 0 {
-			action = oob.Deliver(oob.DeviceAt(d), v.mem.Frame(slot), n)
+			action = oob.Deliver(v.core, v.frames+uintptr(slot)*frame.SlotSize, n)
 		}
 		if action >= oob.Reply {
-			if v.hw.Send(slot, oob.Length(action)) || v.sendAgain(d, slot, oob.Length(action)) {
-				counters[d%Devices][TxOob]++
-				slot, _ = v.free.Get()
+			if v.hw.Send(slot, oob.Length(action)) || v.sendAgain(slot, oob.Length(action)) {
+				counters[v.index%Devices][TxOob]++
+				continue
 			}
 		} else if action == oob.Inband {
-			v.left[left%rxBudget] = frame.Ref{Slot: uint16(slot), Len: uint16(n)}
+			v.left[left%rxBudget] = slot<<16 | n
 			left++
-			slot, _ = v.free.Get()
+			continue
 		}
-		v.hw.Refill(slot)
+		v.free.Put(slot)
 	}
-	v.hw.Resume()
-	counters[d%Devices][Received] += i
+	counters[v.index%Devices][Received] += i
+	v.refill(i)
 	for i := uint32(0); i < left && i < rxBudget; i++ {
-		v.handOver(&counters[d%Devices], v.left[i])
+		v.handOver(&counters[v.index%Devices], frame.Ref{Slot: uint16(v.left[i] >> 16), Len: uint16(v.left[i])})
 	}
 	v.reclaim()
 	if left != 0 || v.diverted != 0 && oob.PendingEvents() != 0 {
@@ -66,17 +62,28 @@ func Poll(d uint32) uint32 {
 	return todo
 }
 
+// refill gives the receive ring empty slots for the n frames taken from it. Poll has left as many in the list.
+//
+//oob:stage oob for a diverted device, in-band under the device's lock for another
+func (v *device) refill(n uint32) {
+	for i := uint32(0); i < n && i < rxBudget; i++ {
+		slot, _ := v.free.Get()
+		v.hw.Refill(slot)
+	}
+	v.hw.Resume()
+}
+
 // sendAgain sends n bytes of the frame in slot although the transmit ring was full, if there is room once what has
 // completed is taken back. Else it reports false, and counts.
 //
 //oob:stage any
 //go:noinline
-func (v *device) sendAgain(d, slot, n uint32) bool {
+func (v *device) sendAgain(slot, n uint32) bool {
 	v.reclaim()
 	if v.hw.Send(slot, n) {
 		return true
 	}
-	counters[d%Devices][TxFull]++
+	counters[v.index%Devices][TxFull]++
 	return false
 }
 
@@ -105,10 +112,10 @@ func (v *device) handOver(c *[NumCounters]uint32, ref frame.Ref) {
 }
 
 // throttle pauses reception until the next tick: a flood then leaves time for in-band.
-func (v *device) throttle(d uint32) uint32 {
+func (v *device) throttle() uint32 {
 	v.hw.Mask()
 	v.throttled = 1
-	counters[d%Devices][Throttled]++
+	counters[v.index%Devices][Throttled]++
 	return Rearm
 }
 

@@ -104,6 +104,8 @@ type ENET struct {
 	TxFail int
 	// Resets counts resets.
 	Resets int
+	// AtAck is called, once, when the driver is about to clear the receive event.
+	AtAck func()
 }
 
 type frameIn struct {
@@ -153,6 +155,10 @@ func (e *ENET) WriteReg(off, v uint32) {
 	r := &e.regs[off/4]
 	switch off {
 	case eir:
+		if f := e.AtAck; f != nil && v&evRXF != 0 {
+			e.AtAck = nil
+			f()
+		}
 		*r &^= v
 	case ecr:
 		e.writeECR(v)

@@ -59,6 +59,7 @@ func Run(t *testing.T, fresh func(testing.TB) *Rig) {
 	}{
 		{"Capabilities", testCapabilities},
 		{"ReceiveOrder", testReceiveOrder},
+		{"RefillLater", testRefillLater},
 		{"Lengths", testLengths},
 		{"Interrupt", testInterrupt},
 		{"ReceiveRingEmpty", testReceiveRingEmpty},
@@ -291,6 +292,30 @@ func testInterrupt(t *testing.T, b *bench) {
 	step("a transmission", false)
 	b.down()
 	step("down", false)
+}
+
+// testRefillLater: up to half the ring's frames are received before the first Refill, time and again.
+func testRefillLater(t *testing.T, b *bench) {
+	b.up()
+	for turn := range 10 * b.caps.RxRing {
+		n := turn % (b.caps.RxRing/2 + 1)
+		for i := range n {
+			b.Inject(fill(turn+i, 60+i))
+		}
+		for i := range n {
+			slot, got := b.Oob.Receive()
+			if want := fill(turn+i, 60+i); !bytes.Equal(b.bytes(slot, got), want) {
+				t.Fatalf("turn %d: frame %d is another, or %d bytes long, want %d", turn, i, got, len(want))
+			}
+			b.put(slot)
+		}
+		b.expectNone()
+		for range n {
+			b.Oob.Refill(b.get())
+		}
+		b.Oob.Resume()
+	}
+	b.down()
 }
 
 func testReceiveRingEmpty(t *testing.T, b *bench) {
