@@ -25,6 +25,7 @@ var (
 // next activation. A device's frames come first in it; waking in-band comes last.
 //
 //oob:stage oob
+//go:nosplit
 //go:linkname dispatch mortise/stack/stage.dispatch
 func dispatch() {
 	var todo uint32
