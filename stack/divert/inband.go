@@ -193,9 +193,9 @@ func (p *Device) Divert(on bool) {
 	wasInband := mmio.Load(&v.diverted) == 0
 	p.setDiverted(false)
 	if on && wasInband && v.throttled != 0 {
-		// What Receive's budget left in the ring has no event any more: Poll has acknowledged it, and at most rxBudget
+		// What Receive's budget left in the ring may have no event any more: an earlier Poll acknowledged it, and at most rxBudget
 		// frames were behind those it took. Without this they would wait for the next frame.
-		v.poll(p.d)
+		Poll(p.d)
 		v.throttled = 0
 	}
 	p.resume(on)

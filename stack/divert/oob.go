@@ -7,7 +7,8 @@ import (
 
 // Poll serves the receive ring of device d: each frame is decided by the companion core if the device is diverted, else
 // left to in-band. At most rxBudget frames; reception that a budget cut short is resumed by Tick. It returns what the
-// caller must do (WakeInband, Rearm).
+// caller must do (WakeInband, Rearm). The oob stage calls it for a diverted device; in-band, under the device's lock, for
+// another.
 //
 // No event is missed: before it ends, the ring is looked at once more behind Ack. What no answer needs comes after the
 // last frame: the receive event, empty slots for the ring, the frames for in-band.
@@ -64,7 +65,7 @@ func Poll(d uint32) uint32 {
 
 // refill gives the receive ring empty slots for the n frames taken from it. Poll has left as many in the list.
 //
-//oob:stage oob for a diverted device, in-band under the device's lock for another
+//oob:stage any
 func (v *device) refill(n uint32) {
 	for i := uint32(0); i < n && i < rxBudget; i++ {
 		slot, _ := v.free.Get()
@@ -88,6 +89,8 @@ func (v *device) sendAgain(slot, n uint32) bool {
 }
 
 // handOver swaps a received frame for an empty slot of in-band's share, or drops it.
+//
+//oob:stage any
 func (v *device) handOver(c *[NumCounters]uint32, ref frame.Ref) {
 	if v.diverted != 0 {
 		if t := now(); t-v.winStart >= v.winTicks {
@@ -112,6 +115,8 @@ func (v *device) handOver(c *[NumCounters]uint32, ref frame.Ref) {
 }
 
 // throttle pauses reception until the next tick: a flood then leaves time for in-band.
+//
+//oob:stage any
 func (v *device) throttle() uint32 {
 	v.hw.Mask()
 	v.throttled = 1
@@ -120,6 +125,8 @@ func (v *device) throttle() uint32 {
 }
 
 // reclaim takes back the slots whose transmission has completed.
+//
+//oob:stage any
 func (v *device) reclaim() {
 	for i := 0; i < reclaimBudget; i++ {
 		slot, ok := v.hw.Reclaim()
