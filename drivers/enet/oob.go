@@ -53,11 +53,13 @@ func (hw *Port) Receive() (slot, n uint32) {
 }
 
 // receiveSlow is Receive for a ring whose next frame is missing or bad: it recycles bad frames up to the next good one. It
-// looks at RingSize descriptors at most: those are all that completed before Ack, a later one raises RXF again.
+// recycles RingSize frames at most until Resume, however often it is called: those are all that completed before Ack, a
+// later one raises RXF again.
 //
 //oob:stage any
 func (hw *Port) receiveSlow() (slot, n uint32) {
-	for range RingSize {
+	//oob:total RingSize divert.Poll each round adds one to rxRecycled, and Resume, which ends Poll, starts anew
+	for i := 0; i < RingSize && hw.rxRecycled-hw.rxMark < RingSize; i++ {
 		i := hw.rxHead % RingSize
 		d := descAt(hw.rxDesc, i)
 		ctl := d.ctl
@@ -134,7 +136,10 @@ func (hw *Port) Refill(slot uint32) {
 // Resume tells the device that there are empty descriptors: it stops looking when it meets one that is not.
 //
 //oob:stage any
-func (hw *Port) Resume() { mmio.WriteAfter(hw.base+RDAR, RDAR_RDAR) }
+func (hw *Port) Resume() {
+	mmio.WriteAfter(hw.base+RDAR, RDAR_RDAR)
+	hw.rxMark = hw.rxRecycled
+}
 
 // Transmit queues the frame of n bytes at Memory.Frame(slot) and reports whether it did: then the driver owns slot until
 // Reclaim returns it. Else the ring is full or n impossible, which is counted, and the caller keeps slot. The MAC pads

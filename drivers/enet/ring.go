@@ -115,6 +115,7 @@ type Port struct {
 	rxFill     uint32 // position of the next Refill, free-running: at most rxHead
 	rxGood     uint32 // word 0 bits that Receive's short path wants: BD_L; 0 inside a split frame
 	rxRecycled uint32 // positions that held no good frame: good frames are rxHead − rxRecycled
+	rxMark     uint32 // rxRecycled at the last Resume
 	txHead     uint32 // position of the next Reclaim, free-running
 	txTail     uint32 // position of the next Transmit, free-running
 

@@ -44,6 +44,9 @@ const (
 	txReserve = 16
 	// reclaimBudget bounds the completed transmissions an activation takes back; it exceeds what one can queue.
 	reclaimBudget = rxBudget + txBudget
+	// reclaimTotal is the most that all of reclaim's calls in one of poll can take back: what the ring held, and what
+	// was answered since.
+	reclaimTotal = enet.RingSize + rxBudget
 )
 
 // A Counter names one of a device's counters.

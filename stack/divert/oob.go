@@ -128,6 +128,7 @@ func (v *device) throttle() uint32 {
 //
 //oob:stage any
 func (v *device) reclaim() {
+	//oob:total reclaimTotal divert.Poll a round takes a frame out of the ring, no other is left to a later one
 	for i := 0; i < reclaimBudget; i++ {
 		slot, ok := v.hw.Reclaim()
 		if !ok {

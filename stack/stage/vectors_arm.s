@@ -187,7 +187,7 @@ TEXT ·contain(SB),NOSPLIT|NOFRAME,$0
 	MOVW	control_fallbacks(R2), R3
 	ADD	$control_fallback, R2, R4
 fallback:
-	CMP	$0, R3
+	CMP	$0, R3	//oob:loop maxFallback Init refuses more
 	B.EQ	wake
 	MOVM.IA.W	(R4), [R5-R6]
 	MOVW	R6, (R5)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"mortise/board/mx6ullevk"
 	"mortise/stack/gateway"
 	"mortise/tools/mortise/internal/firmware"
+	"mortise/tools/oobcheck/check"
 )
 
 // board returns what configurations are checked against, as the firmware does.
@@ -48,13 +50,38 @@ func buildFirmware(ctx context.Context, o firmware.Options) (firmware.Result, *g
 		}
 	}
 	o.Version = firmware.Version(ctx, o.Root)
+	var checked *check.Report
+	if !o.Inject { // whose oob code breaks the rules on purpose
+		o.Check = func(file string) (err error) {
+			checked, err = checkOob(file, o)
+			return err
+		}
+	}
 	if r, err = firmware.Build(ctx, o, os.Stderr); err != nil {
 		return r, nil, err
 	}
 	shown := r
 	shown.File = relative(r.File)
 	fmt.Printf("%s  %.1f s\n", shown, r.Took.Seconds())
+	if checked != nil {
+		fmt.Printf("oob check: %s\n", checked)
+	}
 	return r, config, nil
+}
+
+// checkOob checks the oob code of the image at file: an image with a finding is none.
+func checkOob(file string, o firmware.Options) (*check.Report, error) {
+	r, err := check.Run(check.Gateway(file, o.Root, o.Tags()))
+	if err != nil {
+		return nil, fmt.Errorf("oob check: %w", err)
+	}
+	if !r.Passed() {
+		if err := r.Write(os.Stderr, false); err != nil {
+			return nil, err
+		}
+		return nil, errors.New("the oob code breaks the rules of docs/oobcheck.md: no image")
+	}
+	return r, nil
 }
 
 // loadConfig reads and checks a configuration, "" meaning the one at the root.

@@ -27,7 +27,7 @@ const (
 // onImages are the packages (and those below) whose tests run firmware or need the machine for themselves. All others
 // are unit tests.
 var onImages = []string{
-	"mortise/image", "mortise/tools/bench", "mortise/tools/mortise/internal/demo", "mortise/tools/mortise/internal/oobtext", "mortise/tools/qemu",
+	"mortise/image", "mortise/tools/bench", "mortise/tools/mortise/internal/demo", "mortise/tools/mortise/internal/oobtext", "mortise/tools/oobcheck", "mortise/tools/qemu",
 	"mortise/tools/toolchain",
 }
 

@@ -41,6 +41,8 @@ type Options struct {
 	Config  string   // configuration file; "" is gateway.toml at the root
 	Go      string   // go command that knows GOOS=tamago
 	Version string   // shown by the status page; see Version
+	// Check looks at the linked image before it is put in place: its error fails the build. nil accepts any.
+	Check func(file string) error
 }
 
 // Loads are the kinds of in-band load that can be linked in, each the build tag load_<name>.
@@ -185,6 +187,11 @@ func Build(ctx context.Context, o Options, log io.Writer) (Result, error) {
 			err = ctx.Err()
 		}
 		return Result{}, fmt.Errorf("firmware build with %s: %w", o.Go, err)
+	}
+	if o.Check != nil {
+		if err := o.Check(out); err != nil {
+			return Result{}, err
+		}
 	}
 	r, err := describe(out)
 	if err != nil {

@@ -2,6 +2,7 @@ package firmware
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -161,6 +162,11 @@ while [ "$1" != -overlay ]; do shift; done; cp "$2" "$out"`)}
 	}
 	if r.File != o.File() || r.Size != int64(len(b)) || len(r.SHA256) != 64 {
 		t.Errorf("Build = %+v, want the file %s of %d bytes and its sha256", r, o.File(), len(b))
+	}
+
+	o.Check = func(string) error { return errors.New("no good") }
+	if _, err := Build(t.Context(), o, os.Stderr); err == nil || err.Error() != "no good" {
+		t.Errorf("Build of an image that its check refuses: %v, want the check's error", err)
 	}
 
 	o.Go = fakeGo(t, "exit 1")

@@ -1,0 +1,124 @@
+package check
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	// envGo names the go command that builds firmware; make test sets it.
+	envGo = "MORTISE_TAMAGO_GO"
+	root  = "../../.."
+)
+
+// want is what a comment of the corpus says about a function.
+var want = regexp.MustCompile(`(?m)^// want (.+)\n(?://.*\n)*func (\w+)\(`)
+
+// Each thing that is forbidden is found, and nothing else; what only looks like it passes, with the bounds it has.
+func TestCorpus(t *testing.T) {
+	expected := corpus(t)
+	config := Gateway(link(t), absolute(t), nil)
+	config.Entries = nil
+	for name := range expected {
+		config.Entries = append(config.Entries, "main."+name)
+	}
+	slices.Sort(config.Entries)
+	r, err := Run(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := 0
+	for _, e := range r.Entries {
+		name := strings.TrimPrefix(e.Name, "main.")
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(expected[name], summary(&e)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s%v", e.Name, diff, e.Findings)
+			}
+			if len(e.Findings) == 0 {
+				return
+			}
+			kinds++
+			for _, f := range e.Findings {
+				if f.At.Line == 0 || len(f.Chain) == 0 || f.Chain[0].Func != e.Name {
+					t.Errorf("finding %+v, want its line and the calls from %s on", f, e.Name)
+				}
+			}
+		})
+	}
+	if kinds < 30 {
+		t.Errorf("%d functions of the corpus are negatives: the test sees too little", kinds)
+	}
+}
+
+// summary says what was found in an entry as a comment of the corpus does.
+func summary(e *Entry) string {
+	var words []string
+	for _, f := range e.Findings {
+		words = append(words, strings.ReplaceAll(f.Kind, " ", "-"))
+	}
+	if len(words) == 0 {
+		words = []string{"PASS"}
+		for _, l := range e.Loops {
+			words = append(words, fmt.Sprint(l.Rounds))
+		}
+		slices.Sort(words[1:])
+		return strings.Join(words, " ")
+	}
+	slices.Sort(words)
+	return strings.Join(slices.Compact(words), " ")
+}
+
+// corpus reads what is expected of each function.
+func corpus(t *testing.T) map[string]string {
+	t.Helper()
+	expected := map[string]string{}
+	for _, name := range []string{"negative.go", "positive.go"} {
+		b, err := os.ReadFile(filepath.Join("testdata/corpus", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range want.FindAllStringSubmatch(string(b), -1) {
+			words := strings.Fields(m[1])
+			if words[0] == "PASS" {
+				slices.Sort(words[1:])
+			} else {
+				slices.Sort(words)
+			}
+			expected[m[2]] = strings.Join(words, " ")
+		}
+	}
+	return expected
+}
+
+// link links the corpus.
+func link(t *testing.T) string {
+	t.Helper()
+	goCommand := os.Getenv(envGo)
+	if goCommand == "" {
+		t.Skipf("%s names no go command that knows GOOS=tamago: run make test", envGo)
+	}
+	elf := filepath.Join(t.TempDir(), "corpus.elf")
+	cmd := exec.Command(goCommand, "build", "-trimpath", "-ldflags", "-T 0x80010000 -R 0x1000", "-o", elf, "./testdata/corpus")
+	cmd.Env = append(os.Environ(), "GOOS=tamago", "GOARCH=arm", "GOARM=7", "GOOSPKG=github.com/usbarmory/tamago", "GOFLAGS=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %v\n%s", cmd, err, out)
+	}
+	return elf
+}
+
+func absolute(t *testing.T) string {
+	t.Helper()
+	path, err := filepath.Abs(root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

@@ -1,0 +1,24 @@
+//go:build tamago
+
+#include "textflag.h"
+
+// A counter that goes to 0 by blocks and one that need not meet it: comments bound them.
+TEXT ·assembly(SB),NOSPLIT|NOFRAME,$0
+	MOVW	$·n(SB), R1
+	MOVW	(R1), R2
+	AND	$0x7c0, R2, R2
+	CMP	$0, R2
+	BEQ	done
+block:
+	SUB	$64, R2
+	TEQ	$0, R2
+	BNE	block	//oob:loop 4*rounds-1 as the mask leaves
+done:
+	MOVW	(R1), R2
+again:
+	CMP	$0, R2
+	BEQ	out
+	SUB	$1, R2
+	B	again	//oob:loop const_rounds the corpus knows
+out:
+	RET
