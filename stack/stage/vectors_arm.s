@@ -212,7 +212,7 @@ TEXT ·giveUp(SB),NOSPLIT|NOFRAME,$0
 	CMP	$0, R2
 	MOVW	$const_MarkContain, R0
 	MOVW.NE	R0, (R2)
-	B	0(PC)
+	B	0(PC)	//oob:loop 1 nothing is bounded any more: the watchdog's reset ends it
 
 // func bank()
 // SP and g of FIQ mode.
