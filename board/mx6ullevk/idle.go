@@ -13,7 +13,8 @@ import (
 // is for is to be pending.
 const alarmPPI = 29
 
-// initIdle replaces TamaGo's idle governor, which sleeps only when no Go timer runs, and is woken by each FIQ.
+// initIdle is for toolchains that do not preempt: drivers/tick has an idle function of its own, in place of this one. It
+// replaces TamaGo's idle governor, which sleeps only when no Go timer runs, and is woken by each FIQ.
 func initIdle() {
 	GIC.Assign(alarmPPI, gic.Inband)
 	GIC.Enable(alarmPPI)

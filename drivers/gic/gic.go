@@ -175,7 +175,7 @@ func (hw *GIC) RaiseInband(id uint32) { mmio.WriteAfter(hw.Dist+GICD_SGIR, SGIR_
 func (hw *GIC) Take() (id uint32, ok bool) {
 	if hw.Alias {
 		iar := mmio.Read(hw.CPU + GICC_AIAR)
-		if id = iar & IAR_ID; id >= firstSpecial {
+		if id = iar & IAR_ID; id >= FirstSpecial {
 			return 0, false
 		}
 		mmio.Write(hw.CPU+GICC_AEOIR, iar)
@@ -183,7 +183,7 @@ func (hw *GIC) Take() (id uint32, ok bool) {
 	}
 	for range retakes {
 		iar := mmio.Read(hw.CPU + GICC_IAR)
-		if id = iar & IAR_ID; id >= firstSpecial {
+		if id = iar & IAR_ID; id >= FirstSpecial {
 			return 0, false
 		}
 		// The group is read before EOIR: until then no FIQ can be signalled, so nobody changes it.
@@ -192,7 +192,7 @@ func (hw *GIC) Take() (id uint32, ok bool) {
 		if g == Inband {
 			return id, true
 		}
-		hw.giveBack(id)
+		hw.GiveBack(id)
 	}
 	return 0, false
 }
@@ -201,7 +201,10 @@ func (hw *GIC) Take() (id uint32, ok bool) {
 // right after the first, so more than two in a row mean FIQ is masked.
 const retakes = 4
 
-func (hw *GIC) giveBack(id uint32) {
+// GiveBack makes the oob interrupt id, which in-band has acknowledged and ended, pending again: see Take.
+//
+//oob:stage any
+func (hw *GIC) GiveBack(id uint32) {
 	if id < 16 {
 		hw.RaiseOob(id)
 		return

@@ -200,7 +200,7 @@ func (c cpuInterface) WriteReg(off, v uint32) {
 	case GICC_BPR:
 		c.bpr = v
 	case GICC_EOIR, GICC_AEOIR:
-		if n := len(c.running); v < firstSpecial && n > 0 && c.running[n-1] == v&IAR_ID {
+		if n := len(c.running); v < FirstSpecial && n > 0 && c.running[n-1] == v&IAR_ID {
 			c.running = c.running[:n-1]
 			c.active[v&IAR_ID] = false
 		}

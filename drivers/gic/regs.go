@@ -41,7 +41,7 @@ const (
 	TYPER_ITLINES = 0x1f // lines = 32(N+1) (4.3.2)
 
 	IAR_ID       = 0x3ff // (4.4.4)
-	firstSpecial = 1020  // 1020–1023: no interrupt to serve (3.2.5)
+	FirstSpecial = 1020  // 1020–1023: no interrupt to serve (3.2.5)
 
 	ICFGR_EDGE = 0b10 // of the two bits of an interrupt (4.3.13)
 

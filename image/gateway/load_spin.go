@@ -16,7 +16,7 @@ func init() {
 // spun keeps the loop's work observable.
 var spun uint32
 
-// spin never yields, allocates or calls.
+// spin never yields, allocates or calls: it gives way only where it is preempted.
 func spin() {
 	for {
 		spun++

@@ -69,9 +69,10 @@ type rig struct {
 }
 
 type options struct {
-	lanWire bool // lan0's cable is in our hands too, instead of QEMU's user network
-	console bool // commands are typed: rig.typed
-	reboot  bool // a reset starts the firmware anew
+	lanWire bool         // lan0's cable is in our hands too, instead of QEMU's user network
+	console bool         // commands are typed: rig.typed
+	reboot  bool         // a reset starts the firmware anew
+	icount  *qemu.Icount // virtual time; nil: real time
 }
 
 // boot starts the image that env names and waits until it serves.
@@ -92,8 +93,8 @@ func bootImage(t *testing.T, image string, o options) *rig {
 	}
 	r := &rig{t: t, web: freeAddress(t, "tcp"), inject: freeAddress(t, "udp")}
 	dir := t.TempDir()
-	r.symbols = symbols(t, image)
 	r.dir = dir
+	r.symbols = symbols(t, image)
 	r.rt = newWire(t)
 	far := qemu.Net(qemu.User{Forward: []qemu.Forward{
 		{Protocol: "tcp", Host: r.web, Guest: "10.0.2.15:80"},
@@ -104,7 +105,7 @@ func bootImage(t *testing.T, image string, o options) *rig {
 		far = r.lan
 	}
 	m := qemu.Machine{
-		Emulator: emulator, Kernel: image, Serial: filepath.Join(dir, "serial.log"), Deadline: 10 * time.Minute,
+		Emulator: emulator, Kernel: image, Serial: filepath.Join(dir, "serial.log"), Deadline: 10 * time.Minute, Icount: o.icount,
 		Ports: []qemu.Port{
 			{Net: r.rt, PCAP: filepath.Join(dir, "rt0.pcap")},
 			{Net: far, PCAP: filepath.Join(dir, "lan0.pcap")},

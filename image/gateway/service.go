@@ -6,13 +6,14 @@ import (
 	"log"
 
 	"mortise/board/mx6ullevk"
+	"mortise/drivers/tick"
 	"mortise/stack/oob"
 	"mortise/stack/stage"
 )
 
 // startStage lets interrupts come in, then starts the oob stage and every device.
 func (g *gatewayImage) startStage() {
-	go mx6ullevk.CPU.ServiceInterrupts(g.interrupt)
+	tick.Start(mx6ullevk.CPU, &mx6ullevk.GIC, g.interrupt)
 	stage.Start()
 	for i, d := range g.devices {
 		d.Serve(g.tables.Devices[i].Diverted)
@@ -22,7 +23,7 @@ func (g *gatewayImage) startStage() {
 // interrupt serves every in-band interrupt that is pending.
 func (g *gatewayImage) interrupt() {
 	for {
-		id, ok := mx6ullevk.GIC.Take()
+		id, ok := tick.Take()
 		if !ok {
 			return
 		}

@@ -206,6 +206,9 @@ func (p *Device) Interrupt() {
 	p.tx.Lock() // the device must not change hands in between
 	if v := &table[p.d]; mmio.Load(&v.diverted) == 0 {
 		v.hw.Mask() // until Receive has emptied the ring
+		if mmio.Load(&v.diverted) != 0 {
+			v.hw.Unmask() // preempted in between, and diverted meanwhile
+		}
 	}
 	p.tx.Unlock()
 	p.wake()

@@ -150,6 +150,31 @@ func TestFaultARM(t *testing.T) {
 	wantLines(t, log, "exception: vector 16 mode 23", "unhandled exception", "main.readNil", "smoke: exit 2")
 }
 
+// TestPreemptionARM has goroutines preempted beside all that the runtime does,
+// in virtual time: that is where an interrupt comes between any two
+// instructions. MORTISE_TOOLCHAIN_STD=1 does it for 20 s, and in real time too.
+func TestPreemptionARM(t *testing.T) {
+	path := qemu(t, "MORTISE_QEMU", "qemu-system-arm", "mcimx6ul-evk")
+	version, err := exec.Command(tamagoGo(t), "env", "GOVERSION").Output()
+	if err != nil || !strings.Contains(string(version), "-mortise.") {
+		t.Skipf("%s, %v: not a Go of this tool's: it does not preempt", version, err)
+	}
+	seconds, limit := "2", time.Minute
+	if os.Getenv("MORTISE_TOOLCHAIN_STD") != "" {
+		seconds, limit = "20", 10*time.Minute
+	}
+	flags := ldflagsARM + " -X main.mode=preempt -X main.stress=" + seconds
+	elf := buildFirmware(t, "arm", "-ldflags", flags+" -X main.slice=100")
+	log := boot(t, "smoke: exit", limit, append(machineARM(path, elf), "-icount", "shift=3,sleep=off")...)
+	wantLines(t, log, "preemption checks passed")
+
+	if os.Getenv("MORTISE_TOOLCHAIN_STD") != "" {
+		elf = buildFirmware(t, "arm", "-ldflags", flags)
+		log = boot(t, "smoke: exit", limit, machineARM(path, elf)...)
+		wantLines(t, log, "preemption checks passed")
+	}
+}
+
 // TestSmokeARM64 runs where MORTISE_QEMU_AARCH64 names an emulator (QEMU 10 or
 // newer has the machine): it doubles the time of the smoke tests.
 func TestSmokeARM64(t *testing.T) {

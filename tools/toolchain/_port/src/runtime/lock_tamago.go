@@ -8,10 +8,11 @@ import (
 	"internal/runtime/atomic"
 	"math"
 	board "runtime/goos"
+	"unsafe"
 )
 
-// One thread, no preemption: a mutex is never contended, and waiting for a
-// note means letting other goroutines run.
+// One thread, and who holds a mutex is not preempted: a mutex is never
+// contended, and waiting for a note means letting other goroutines run.
 
 const (
 	mutex_unlocked = 0
@@ -74,9 +75,10 @@ func notewakeup(n *note) {
 	if n.woken {
 		throw("notewakeup - double wakeup")
 	}
+	gp := n.gp.ptr()
+	n.gp = 0
 	n.woken = true
-	if gp := n.gp.ptr(); gp != nil {
-		n.gp = 0
+	if gp != nil {
 		goready(gp, 1)
 	}
 }
@@ -109,9 +111,18 @@ func notetsleepg(n *note, ns int64) bool {
 	}
 
 	for !n.woken {
-		n.gp.set(gp)
-		gopark(nil, nil, waitReasonZero, traceBlockGeneric, 1)
+		gopark(notePark, unsafe.Pointer(n), waitReasonZero, traceBlockGeneric, 1)
 	}
+	return true
+}
+
+// notePark runs on the system stack when gp is already waiting: a goroutine
+// that is preempted on its way there must not be made ready.
+func notePark(gp *g, n unsafe.Pointer) bool {
+	if (*note)(n).woken {
+		return false
+	}
+	(*note)(n).gp.set(gp)
 	return true
 }
 

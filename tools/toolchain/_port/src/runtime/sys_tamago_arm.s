@@ -96,3 +96,58 @@ take:
 // A write before it is seen before one after it.
 TEXT runtime·publicationBarrier(SB),NOSPLIT|NOFRAME,$0-0
 	B	runtime·armPublicationBarrier(SB)
+
+// func PreemptInterrupted()
+//
+// For IRQ vectors, in IRQ mode with IRQ masked. R0 is the address of the
+// interrupted R0-R12 and return address, 14 words; R1 is not 0 when a time
+// slice is over. Returns 1 in R0 when it should be called soon again. What it
+// changes is the return address in the frame, and R13 and R14 of System mode.
+// Needs 20 bytes of the vector's stack. Clobbers R0-R9, R11, R12, flags.
+TEXT runtime·PreemptInterrupted(SB),NOSPLIT|NOFRAME,$0
+	WORD	$0xe14f2000	// mrs r2, SPSR
+	AND	$0x3f, R2
+	CMP	$0x1f, R2	// System mode, not Thumb
+	B.NE	none
+	CMP	$0, g
+	B.EQ	none
+	MOVW	g_m(g), R3
+	CMP	$0, R3
+	B.EQ	none
+	MOVW	m_gsignal(R3), R4
+	CMP	$0, R4
+	B.EQ	none
+	CMP	g, R4
+	B.EQ	none
+
+	// The fields of type interrupted, then R14.
+	SUB	$20, R13
+	WORD	$0xe8cd6000	// stmia sp, {sp, lr}^
+	MOVW	g, interrupted_gp(R13)
+	MOVW	R0, interrupted_frame(R13)
+	MOVW	R14, 16(R13)
+
+	MOVW	R13, R5
+	MOVW	(g_stack+stack_hi)(R4), R6
+	MOVW	R4, g
+	SUB	$24, R6
+	BIC	$7, R6
+	MOVW	R6, R13
+	MOVW	R5, 16(R13)
+	MOVW	$0, R6
+	MOVW	R6, 0(R13)	// end of the traceback
+	MOVW	R5, 4(R13)
+	MOVW	R1, 8(R13)
+	BL	runtime·preemptInterrupted(SB)
+	MOVBU	12(R13), R0
+	MOVW	16(R13), R13
+
+	MOVW	interrupted_gp(R13), g
+	MOVW	16(R13), R14
+	WORD	$0xe8dd6000	// ldmia sp, {sp, lr}^
+	WORD	$0xe1a00000	// nop: no banked register right after (B9.3.6)
+	ADD	$20, R13
+	RET
+none:
+	MOVW	$0, R0
+	RET

@@ -1,0 +1,132 @@
+package main_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mortise/stack/wire"
+	"mortise/tools/qemu"
+)
+
+// In-band goes on beside goroutines that never yield, or that build garbage all the time: ARP, ping, UDP, TCP and the
+// status page, on both devices, also in the flood that takes a dead in-band's share away.
+func TestFairness(t *testing.T) {
+	for _, load := range []string{"spin", "gc"} {
+		t.Run(load, func(t *testing.T) {
+			r := bootFair(t, load, options{lanWire: true})
+			r.lanAnswers(t)
+			s := peer(t, r.lan, "10.0.2.2/24")
+			testHTTP(t, s, "10.0.2.15")
+			testUDPEcho(t, s, "10.0.2.15")
+
+			other := wire.AppendUDP(nil, r.header(nil), 40000, 7776, make([]byte, 972))
+			for range 200 {
+				if err := r.rt.Send(other); err != nil {
+					t.Fatal(err)
+				}
+				if !r.echo(nil, 7, []byte("through")) {
+					t.Fatal("an oob echo was lost")
+				}
+			}
+			testHTTP(t, s, "10.0.2.15")
+		})
+	}
+}
+
+// A request of the status page costs no more than 50 million instructions beside two goroutines that spin, theirs counted.
+func TestPageUnderSpin(t *testing.T) {
+	const shift, pages, limit = 3, 4 * 3, 50_000_000
+
+	r := bootFair(t, "spin", options{lanWire: true, icount: &qemu.Icount{Shift: shift}})
+	s := peer(t, r.lan, "10.0.2.2/24")
+	for range pages / 3 { // testHTTP asks for three
+		testHTTP(t, s, "10.0.2.15")
+	}
+	if err := r.monitor.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	us, connections := spans(t, filepath.Join(r.dir, "lan0.pcap"))
+	each := us * 1000 >> shift / pages
+	t.Logf("%d requests, %d connections, %d instructions each", pages, connections, each)
+	if connections == 0 || each > limit {
+		t.Errorf("%d instructions a request in %d connections, want at most %d", each, connections, limit)
+	}
+}
+
+// bootFair boots the image with in-band load, if its Go preempts goroutines.
+func bootFair(t *testing.T, load string, o options) *rig {
+	_, image, ok := strings.Cut(os.Getenv(envLoad), load+"=")
+	if !ok {
+		t.Skipf("%s names no firmware with %s=: run make test", envLoad, load)
+	}
+	t.Setenv(envImage, strings.Split(image, ":")[0])
+	if _, ok := symbols(t, os.Getenv(envImage))["mortise/drivers/tick.irqVector"]; !ok {
+		t.Skip("the firmware was built by a Go that does not preempt")
+	}
+	return boot(t, envImage, o)
+}
+
+// lanAnswers checks ARP and ping on lan0.
+func (r *rig) lanAnswers(t *testing.T) {
+	t.Helper()
+	h := &wire.Header{Dst: broadcast, Src: peerMAC, SrcIP: [4]byte{10, 0, 2, 2}, DstIP: [4]byte{10, 0, 2, 15}}
+	reply := ask(t, r.lan, wire.AppendARP(nil, h, 1, [6]byte{}))
+	if reply == nil {
+		t.Fatal("lan0: no answer to an ARP request")
+	}
+	copy(h.Dst[:], reply[6:12])
+	for i := range uint16(10) {
+		if b := ask(t, r.lan, wire.AppendICMPEcho(nil, h, 8, 1, i, []byte("ping"))); b == nil || !bytes.Contains(b, []byte("ping")) {
+			t.Fatalf("lan0: no answer to ping %d", i)
+		}
+	}
+}
+
+// ask returns the first frame that comes back for one.
+func ask(t *testing.T, w *qemu.Wire, frame []byte) []byte {
+	t.Helper()
+	w.Drain()
+	if err := w.Send(frame); err != nil {
+		t.Fatal(err)
+	}
+	b, err := w.Receive(replyLimit)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// spans returns for how long the guest was the next to send in the TCP connections of a capture, in microseconds, and how many
+// connections there were. What passes until the host sends is the host's.
+func spans(t *testing.T, file string) (us int64, connections int) {
+	b, err := os.ReadFile(file)
+	if err != nil || len(b) < 24 {
+		t.Fatalf("%s: %d bytes, %v", file, len(b), err)
+	}
+	var last int64
+	for b = b[24:]; len(b) >= 16; {
+		at := int64(binary.LittleEndian.Uint32(b))*1e6 + int64(binary.LittleEndian.Uint32(b[4:]))
+		n := int(binary.LittleEndian.Uint32(b[8:]))
+		if len(b) < 16+n {
+			break
+		}
+		f := b[16 : 16+n]
+		b = b[16+n:]
+		if n < 54 || f[12] != 8 || f[13] != 0 || f[23] != 6 {
+			continue
+		}
+		const syn, ack = 2, 16
+		switch host := [6]byte(f[6:12]) == peerMAC; {
+		case !host && connections > 0:
+			us += at - last
+		case host && f[14+int(f[14]&15)*4+13]&(syn|ack) == syn:
+			connections++
+		}
+		last = at
+	}
+	return us, connections
+}
