@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -190,6 +191,108 @@ func TestSmokeARM64(t *testing.T) {
 	wantLines(t, log, "checks passed", "panic: the last check", "smoke: exit 2")
 }
 
+// linuxAMD64 skips a test where programs for amd64 do not run.
+func linuxAMD64(t *testing.T) {
+	t.Helper()
+	tamagoGo(t)
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		t.Skip("not Linux on amd64")
+	}
+}
+
+// TestSmokeAMD64 runs on TamaGo's user space board, without an emulator.
+func TestSmokeAMD64(t *testing.T) {
+	linuxAMD64(t)
+	elf := buildFirmware(t, "amd64")
+
+	log := boot(t, "smoke: exit", 2*time.Minute, elf)
+	wantLines(t, log, "checks passed", "panic: the last check", "goroutine 1 [running]", "smoke: exit 2")
+}
+
+// stressTime is how long the stress tests run in the machine's time, all of
+// them: MORTISE_STRESS=10m for the long ones.
+func stressTime(t *testing.T) (text string, limit time.Duration) {
+	t.Helper()
+	d := 10 * time.Second
+	if v := os.Getenv("MORTISE_STRESS"); v != "" {
+		var err error
+		if d, err = time.ParseDuration(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return d.String(), 20*d + 2*time.Minute
+}
+
+// TestStressARM has goroutines, timers, channels, the collector, select,
+// panics and finalizers used at once, with the host's clock and with one that
+// counts instructions.
+func TestStressARM(t *testing.T) {
+	tamagoGo(t)
+	path := qemu(t, "MORTISE_QEMU", "qemu-system-arm", "mcimx6ul-evk")
+	d, limit := stressTime(t)
+	elf := buildFirmware(t, "arm", "-ldflags", ldflagsARM+" -X main.mode=stress -X main.stressFor="+d)
+
+	for _, c := range []struct {
+		name string
+		args []string
+	}{
+		{"host clock", nil},
+		{"icount", []string{"-icount", "shift=3,sleep=off"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			log := boot(t, "smoke: exit", limit, append(machineARM(path, elf), c.args...)...)
+			wantLines(t, log, "smoke: 1 checks passed")
+		})
+	}
+}
+
+// TestStressARM64 is the same on arm64.
+func TestStressARM64(t *testing.T) {
+	tamagoGo(t)
+	if os.Getenv("MORTISE_QEMU_AARCH64") == "" {
+		t.Skip("MORTISE_QEMU_AARCH64 is not set")
+	}
+	path := qemu(t, "MORTISE_QEMU_AARCH64", "qemu-system-aarch64", "imx8mp-evk")
+	d, limit := stressTime(t)
+	elf := buildFirmware(t, "arm64", "-tags", "linkramsize", "-ldflags", ldflagsARM64+" -X main.mode=stress -X main.stressFor="+d)
+
+	for _, c := range []struct {
+		name string
+		args []string
+	}{
+		{"host clock", nil},
+		{"icount", []string{"-icount", "shift=3,sleep=off"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			log := boot(t, "smoke: exit", limit, append([]string{path, "-M", "imx8mp-evk", "-m", "512M", "-nographic", "-monitor", "none",
+				"-serial", "stdio", "-serial", "null", "-net", "none", "-kernel", elf}, c.args...)...)
+			wantLines(t, log, "smoke: 1 checks passed")
+		})
+	}
+}
+
+// TestGoTestAMD64 has the go command build and run tests, on the port's own
+// machine for amd64.
+func TestGoTestAMD64(t *testing.T) {
+	linuxAMD64(t)
+
+	cmd := exec.Command(tamagoGo(t), "test", "-count=1", "-vet=off", "-v", "-timeout=0", ".")
+	cmd.Dir = filepath.Join("testdata", "gotest")
+	cmd.Env = append(cleanEnv("GOOS=tamago", "GOARCH=amd64", "GOTOOLCHAIN=local", "GOROOT=", "GOWORK=off"), "MORTISE_TEST_VALUE=here")
+	if cache := os.Getenv("GOCACHE"); cache != "" {
+		cmd.Env = append(cmd.Env, "GOCACHE="+cache)
+	}
+
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		t.Errorf("a deadlock passes")
+	}
+	wantLines(t, string(out), "--- PASS: TestNilPointer", "--- PASS: TestArgs", "fatal error: all goroutines are asleep - deadlock!")
+	if t.Failed() {
+		t.Logf("%s", out)
+	}
+}
+
 // TestSmokeTinyARM runs with the heap dimensions of TamaGo's tag "tiny", in
 // 64 MB.
 func TestSmokeTinyARM(t *testing.T) {
@@ -212,7 +315,7 @@ func slow(t *testing.T) {
 func TestBuildStd(t *testing.T) {
 	slow(t)
 
-	for _, arch := range []string{"arm", "arm64"} {
+	for _, arch := range []string{"amd64", "arm", "arm64"} {
 		for _, verb := range []string{"build", "vet"} {
 			if verb == "vet" && os.Getenv("MORTISE_TOOLCHAIN_STD") != "vet" {
 				continue

@@ -17,7 +17,7 @@ import (
 )
 
 // mode is set by the linker: "" runs all checks, "oom" fills the memory,
-// "fault" reads address 0, others are in modes.
+// "fault" reads address 0, "stress" uses everything at once for a while, others are in modes.
 var mode string
 
 // modes run instead of the checks, and end in exit status 1.
@@ -47,6 +47,8 @@ func main() {
 		fillMemory()
 	case "fault":
 		fmt.Println(readNil(nil))
+	case "stress":
+		checks = []check{{"stress", stress}}
 	case "":
 	default:
 		modes[mode]()

@@ -37,6 +37,10 @@ func osinit() {
 func getCPUCount() int32 { return 1 }
 
 func goenvs() {
+	if argc > 0 {
+		goenvs_unix() // a process, see bootArgs
+		return
+	}
 	argslice = []string{"tamago"}
 	envs = []string{} // not nil: that means "not yet known"
 }
@@ -199,6 +203,13 @@ func sigpanic() {
 		throw("unexpected fault during runtime execution")
 	}
 	gp.sig = _SIGSEGV
+	if faultAddr >= 4096 {
+		if gp.paniconfault {
+			panicmemAddr(faultAddr)
+		}
+		print("unexpected fault address ", hex(faultAddr), "\n")
+		throw("fault")
+	}
 	panicmem()
 }
 

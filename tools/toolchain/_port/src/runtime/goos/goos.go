@@ -1,6 +1,6 @@
 // This file is part of Mortise's port of GOOS=tamago.
 
-//go:build tamago
+//go:build tamago && !amd64
 
 // Package goos is what the runtime asks of the machine it runs on. GOOSPKG
 // names a package whose folder goos replaces this one. This one leaves all to
