@@ -72,19 +72,26 @@ func faultStatus(f *stage.Fault) *status.Fault {
 	return s
 }
 
+// describeDevices returns what never changes of each device.
+func (g *gatewayImage) describeDevices() (devices []status.Device) {
+	for i := range g.tables.Devices {
+		t := &g.tables.Devices[i]
+		d := status.Device{Name: t.Name, Controller: t.Controller, MAC: t.MAC.String(), MACSource: string(t.MACSource)}
+		for _, p := range t.Ports {
+			addr := fmt.Sprintf("%d.%d.%d.%d/%d", p.Addr>>24, p.Addr>>16&255, p.Addr>>8&255, p.Addr&255, p.Prefix)
+			d.Ports = append(d.Ports, status.Port{Name: p.Name, VID: p.VID, Address: addr, Oob: p.Oob, Accepts: accepts(&p)})
+		}
+		devices = append(devices, d)
+	}
+	return devices
+}
+
 func (g *gatewayImage) deviceStatus(i int) status.Device {
-	t, d := &g.tables.Devices[i], g.devices[i]
-	link := d.Driver().Link()
-	s := status.Device{
-		Name: t.Name, Controller: t.Controller, MAC: t.MAC.String(), MACSource: string(t.MACSource),
-		Up: d.Up(), Link: link.String(), Diverted: divert.Diverted(uint32(i)),
-	}
-	for _, p := range t.Ports {
-		addr := fmt.Sprintf("%d.%d.%d.%d/%d", p.Addr>>24, p.Addr>>16&255, p.Addr>>8&255, p.Addr&255, p.Prefix)
-		s.Ports = append(s.Ports, status.Port{Name: p.Name, VID: p.VID, Address: addr, Oob: p.Oob, Accepts: accepts(&p)})
-	}
-	s.Groups = []status.Group{driverGroup(d), crossingGroup(d)}
-	if t.Diverted {
+	d := g.devices[i]
+	s := g.described[i]
+	s.Up, s.Link, s.Diverted = d.Up(), d.Driver().Link().String(), divert.Diverted(uint32(i))
+	s.Groups = append(make([]status.Group, 0, 4), driverGroup(d), crossingGroup(d))
+	if g.tables.Devices[i].Diverted {
 		s.Groups = append(s.Groups, oobGroup(uint32(i)))
 	}
 	s.Groups = append(s.Groups, inbandGroup("inband", "In-band stage", g.stack.Devices()[i].Counters()))
@@ -109,9 +116,15 @@ func accepts(p *gateway.PortTable) string {
 	return s
 }
 
+// newGroup returns a group with room for n counters.
+func newGroup(name, title string, n int) status.Group {
+	return status.Group{Name: name, Title: title, Counters: make([]status.Counter, 0, n)}
+}
+
 func driverGroup(d *divert.Device) status.Group {
-	group := status.Group{Name: "driver", Title: "Driver"}
-	for _, c := range d.Driver().Stats(nil) {
+	counters := d.Driver().Stats(nil)
+	group := newGroup("driver", "Driver", len(counters))
+	for _, c := range counters {
 		kind := status.Count
 		if c.Drop {
 			kind = status.Drop
@@ -122,8 +135,9 @@ func driverGroup(d *divert.Device) status.Group {
 }
 
 func crossingGroup(d *divert.Device) status.Group {
-	group := status.Group{Name: "crossing", Title: "Between the stages"}
-	for _, c := range d.Counters() {
+	counters, slots := d.Counters(), d.Slots()
+	group := newGroup("crossing", "Between the stages", len(counters)+len(slots))
+	for _, c := range counters {
 		kind := status.Count
 		if c.Drop {
 			kind = status.Drop
@@ -131,7 +145,7 @@ func crossingGroup(d *divert.Device) status.Group {
 		group.Counters = append(group.Counters,
 			status.Counter{Name: c.Name, Help: c.Help, Kind: kind, Value: uint64(c.Value)})
 	}
-	for _, s := range d.Slots() {
+	for _, s := range slots {
 		group.Counters = append(group.Counters, status.Counter{
 			Name: "slots_" + s.Place, Help: s.Help, Kind: status.Gauge, Unit: "slots", Value: uint64(s.Slots),
 		})
@@ -140,8 +154,9 @@ func crossingGroup(d *divert.Device) status.Group {
 }
 
 func oobGroup(n uint32) status.Group {
-	group := status.Group{Name: "oob", Title: "Out-of-band stage"}
-	for i, v := range oob.Snapshot(n) {
+	values := oob.Snapshot(n)
+	group := newGroup("oob", "Out-of-band stage", len(values))
+	for i, v := range values {
 		kind := status.Count
 		if oob.ClassOf(i) == oob.ClassDropped {
 			kind = status.Drop
@@ -154,7 +169,7 @@ func oobGroup(n uint32) status.Group {
 }
 
 func inbandGroup(name, title string, counters []inband.Counter) status.Group {
-	group := status.Group{Name: name, Title: title}
+	group := newGroup(name, title, len(counters))
 	for _, c := range counters {
 		kind := status.Count
 		if c.Kind == inband.Drop {

@@ -1,27 +1,132 @@
 package status
 
 import (
-	"bufio"
 	"fmt"
-	"io"
+	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
+
+// prometheus writes the Prometheus text. Which lines there are depends on what devices, groups and counters a Status has, and
+// on few other strings: these lines are put together once, and each request fills in the values.
+type prometheus struct {
+	layout atomic.Pointer[layout]
+}
+
+// layout is the text for every Status that is like one of them.
+type layout struct {
+	of    *Status // which is no longer changed
+	lines []line  // in the order of the text
+}
+
+// line is a sample up to its value, with what stands above it.
+type line struct {
+	text  string
+	value int // index in what values returns
+}
+
+// append appends the text of s to b.
+func (m *prometheus) append(b []byte, s *Status) []byte {
+	l := m.layout.Load()
+	if l == nil || !alike(l.of, s) {
+		l = newLayout(s)
+		m.layout.Store(l)
+	}
+	var fixed [256]float64
+	v := values(fixed[:0], s)
+	for i := range l.lines {
+		b = append(b, l.lines[i].text...)
+		b = appendValue(b, v[l.lines[i].value])
+		b = append(b, '\n')
+	}
+	return b
+}
+
+func appendValue(b []byte, v float64) []byte {
+	if n := uint64(v); v >= 0 && v < 1<<53 && float64(n) == v {
+		return strconv.AppendUint(b, n, 10)
+	}
+	return strconv.AppendFloat(b, v, 'f', -1, 64)
+}
+
+// alike reports whether the metrics of a and b differ in values only.
+func alike(a, b *Status) bool {
+	return a.Version == b.Version && a.Board == b.Board && a.Runtime.GoVersion == b.Runtime.GoVersion &&
+		alikeFaults(a.Stage.Fault, b.Stage.Fault) &&
+		slices.EqualFunc(a.Groups, b.Groups, alikeGroups) &&
+		slices.EqualFunc(a.Devices, b.Devices, func(a, b Device) bool {
+			return a.Name == b.Name && slices.EqualFunc(a.Groups, b.Groups, alikeGroups)
+		})
+}
+
+func alikeFaults(a, b *Fault) bool {
+	return a == b || a != nil && b != nil && a.Kind == b.Kind && a.Function == b.Function && a.PC == b.PC
+}
+
+func alikeGroups(a, b Group) bool {
+	if a.Name != b.Name || len(a.Counters) != len(b.Counters) {
+		return false
+	}
+	for i := range a.Counters {
+		c, d := &a.Counters[i], &b.Counters[i]
+		if c.Name != d.Name || c.Kind != d.Kind || c.Unit != d.Unit || c.Help != d.Help {
+			return false
+		}
+	}
+	return true
+}
+
+// values appends the values of s to v, in the order in which newLayout's families get their samples.
+func values(v []float64, s *Status) []float64 {
+	v = append(v, 1, s.Uptime.Seconds(),
+		boolean(s.Stage.State == Running), boolean(s.Stage.State == Stopped), boolean(s.Stage.State == Faulted),
+		float64(s.Stage.Activations), s.Stage.Longest.Seconds(), float64(s.Stage.StackHighWater), float64(s.Stage.StackSize),
+		float64(s.Stage.Faults), float64(s.Stage.Restarts), float64(s.Stage.RestartsLastMinute), float64(s.Stage.RestartsPerMinute),
+		boolean(s.Stage.StaysDown))
+	if s.Stage.Fault != nil {
+		v = append(v, 1)
+	}
+	v = append(v, boolean(s.Crash != nil), float64(s.Runtime.GCs), float64(s.Runtime.HeapBytes), float64(s.Runtime.Goroutines))
+	for i := range s.Devices {
+		d := &s.Devices[i]
+		v = append(v, boolean(d.Up), boolean(d.Diverted))
+		v = groupValues(v, d.Groups)
+	}
+	return groupValues(v, s.Groups)
+}
+
+func groupValues(v []float64, groups []Group) []float64 {
+	for i := range groups {
+		for j := range groups[i].Counters {
+			v = append(v, float64(groups[i].Counters[j].Value))
+		}
+	}
+	return v
+}
+
+func boolean(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
 
 // family is a metric with its samples, which the format wants together.
 type family struct {
 	name, help, kind string
-	samples          []string // labels and value
+	samples          []line // text: labels
 }
 
 // families are metrics in the order in which they first came.
 type families struct {
-	order  []*family
-	byName map[string]*family
+	order   []*family
+	byName  map[string]*family
+	samples int
 }
 
 // add appends a sample. labels are names and values in turn.
-func (f *families) add(name, kind, help string, value float64, labels ...string) {
+func (f *families) add(name, kind, help string, labels ...string) {
 	m := f.byName[name]
 	if m == nil {
 		m = &family{name: name, help: help, kind: kind}
@@ -40,7 +145,8 @@ func (f *families) add(name, kind, help string, value float64, labels ...string)
 	if b.Len() > 0 {
 		b.WriteByte('}')
 	}
-	m.samples = append(m.samples, b.String()+" "+strconv.FormatFloat(value, 'f', -1, 64))
+	m.samples = append(m.samples, line{text: b.String(), value: f.samples})
+	f.samples++
 }
 
 func escapeLabel(s string) string {
@@ -48,60 +154,53 @@ func escapeLabel(s string) string {
 }
 func escapeHelp(s string) string { return strings.NewReplacer(`\`, `\\`, "\n", `\n`).Replace(s) }
 
-func boolean(b bool) float64 {
-	if b {
-		return 1
-	}
-	return 0
-}
-
 const (
 	counter = "counter"
 	gauge   = "gauge"
 )
 
-func writeMetrics(w io.Writer, s *Status) error {
+// newLayout puts the text for s and its like together. A sample is the next of values.
+func newLayout(s *Status) *layout {
 	f := &families{byName: map[string]*family{}}
-	f.add("mortise_build_info", gauge, "The firmware; the value is always 1.", 1,
+	f.add("mortise_build_info", gauge, "The firmware; the value is always 1.",
 		"version", s.Version, "board", s.Board, "go", s.Runtime.GoVersion)
-	f.add("mortise_uptime_seconds", gauge, "Time since the start.", s.Uptime.Seconds())
+	f.add("mortise_uptime_seconds", gauge, "Time since the start.")
 	f.stage(&s.Stage)
-	f.add("mortise_crash_before", gauge, "1 when the run before ended without being asked to.", boolean(s.Crash != nil))
-	f.add("mortise_gc_cycles_total", counter, "Garbage collections of the in-band stage.", float64(s.Runtime.GCs))
-	f.add("mortise_heap_bytes", gauge, "Heap occupied by objects.", float64(s.Runtime.HeapBytes))
-	f.add("mortise_goroutines", gauge, "Live goroutines.", float64(s.Runtime.Goroutines))
+	f.add("mortise_crash_before", gauge, "1 when the run before ended without being asked to.")
+	f.add("mortise_gc_cycles_total", counter, "Garbage collections of the in-band stage.")
+	f.add("mortise_heap_bytes", gauge, "Heap occupied by objects.")
+	f.add("mortise_goroutines", gauge, "Live goroutines.")
 	for i := range s.Devices {
 		f.device(&s.Devices[i])
 	}
 	for i := range s.Groups {
 		f.group(&s.Groups[i])
 	}
-	return f.write(w)
+	return &layout{of: s, lines: f.lines()}
 }
 
 func (f *families) stage(s *Stage) {
 	for _, state := range []State{Running, Stopped, Faulted} {
-		f.add("mortise_stage_state", gauge, "1 for the state that the oob stage is in.", boolean(s.State == state),
-			"state", string(state))
+		f.add("mortise_stage_state", gauge, "1 for the state that the oob stage is in.", "state", string(state))
 	}
-	f.add("mortise_stage_activations_total", counter, "Activations of the oob stage.", float64(s.Activations))
-	f.add("mortise_stage_longest_activation_seconds", gauge, "Longest activation of the oob stage.", s.Longest.Seconds())
-	f.add("mortise_stage_stack_high_water_bytes", gauge, "Most of the oob stack that was ever used.", float64(s.StackHighWater))
-	f.add("mortise_stage_stack_size_bytes", gauge, "Size of the oob stack.", float64(s.StackSize))
-	f.add("mortise_stage_faults_total", counter, "Faults in oob code that were contained.", float64(s.Faults))
-	f.add("mortise_stage_restarts_total", counter, "Restarts of the oob stage, by the policy and by command.", float64(s.Restarts))
-	f.add("mortise_stage_restarts_last_minute", gauge, "Restarts by the policy in the last minute.", float64(s.RestartsLastMinute))
-	f.add("mortise_stage_restarts_per_minute", gauge, "Restarts that the policy allows in a minute.", float64(s.RestartsPerMinute))
-	f.add("mortise_stage_stays_down", gauge, "1 when the policy does not start the oob stage any more.", boolean(s.StaysDown))
+	f.add("mortise_stage_activations_total", counter, "Activations of the oob stage.")
+	f.add("mortise_stage_longest_activation_seconds", gauge, "Longest activation of the oob stage.")
+	f.add("mortise_stage_stack_high_water_bytes", gauge, "Most of the oob stack that was ever used.")
+	f.add("mortise_stage_stack_size_bytes", gauge, "Size of the oob stack.")
+	f.add("mortise_stage_faults_total", counter, "Faults in oob code that were contained.")
+	f.add("mortise_stage_restarts_total", counter, "Restarts of the oob stage, by the policy and by command.")
+	f.add("mortise_stage_restarts_last_minute", gauge, "Restarts by the policy in the last minute.")
+	f.add("mortise_stage_restarts_per_minute", gauge, "Restarts that the policy allows in a minute.")
+	f.add("mortise_stage_stays_down", gauge, "1 when the policy does not start the oob stage any more.")
 	if s.Fault != nil {
-		f.add("mortise_stage_last_fault_info", gauge, "The last fault in oob code; the value is always 1.", 1,
-			"kind", s.Fault.Kind, "function", s.Fault.Function, "pc", fmt.Sprintf("0x%08x", s.Fault.PC))
+		f.add("mortise_stage_last_fault_info", gauge, "The last fault in oob code; the value is always 1.",
+			"kind", s.Fault.Kind, "function", s.Fault.Function, "pc", address(s.Fault.PC))
 	}
 }
 
 func (f *families) device(d *Device) {
-	f.add("mortise_link_up", gauge, "1 when the device's link is up.", boolean(d.Up), "device", d.Name)
-	f.add("mortise_diverted", gauge, "1 when the oob stage gets the device's frames first.", boolean(d.Diverted), "device", d.Name)
+	f.add("mortise_link_up", gauge, "1 when the device's link is up.", "device", d.Name)
+	f.add("mortise_diverted", gauge, "1 when the oob stage gets the device's frames first.", "device", d.Name)
 	for i := range d.Groups {
 		f.group(&d.Groups[i], "device", d.Name)
 	}
@@ -114,15 +213,15 @@ func (f *families) group(g *Group, labels ...string) {
 		if unit == "" {
 			unit = "frames"
 		}
-		prefix, value := "mortise_"+g.Name+"_", float64(c.Value)
+		prefix := "mortise_" + g.Name + "_"
 		switch c.Kind {
 		case Drop:
-			f.add(prefix+"dropped_frames_total", counter, "Frames dropped, by reason.", value,
+			f.add(prefix+"dropped_frames_total", counter, "Frames dropped, by reason.",
 				append(labels[:len(labels):len(labels)], "reason", c.Name)...)
 		case Gauge:
-			f.add(prefix+join(c.Name, unit), gauge, sentence(c), value, labels...)
+			f.add(prefix+join(c.Name, unit), gauge, sentence(c), labels...)
 		default:
-			f.add(prefix+join(c.Name, unit)+"_total", counter, sentence(c), value, labels...)
+			f.add(prefix+join(c.Name, unit)+"_total", counter, sentence(c), labels...)
 		}
 	}
 }
@@ -143,13 +242,14 @@ func sentence(c Counter) string {
 	return strings.ToUpper(c.Help[:1]) + c.Help[1:] + "."
 }
 
-func (f *families) write(w io.Writer) error {
-	b := bufio.NewWriter(w)
+// lines returns the samples in the order of the text, each with its metric's name, and the first with its description.
+func (f *families) lines() (out []line) {
 	for _, m := range f.order {
-		fmt.Fprintf(b, "# HELP %s %s\n# TYPE %s %s\n", m.name, escapeHelp(m.help), m.name, m.kind)
+		above := fmt.Sprintf("# HELP %s %s\n# TYPE %s %s\n", m.name, escapeHelp(m.help), m.name, m.kind)
 		for _, s := range m.samples {
-			b.WriteString(m.name + s + "\n")
+			out = append(out, line{text: above + m.name + s.text + " ", value: s.value})
+			above = ""
 		}
 	}
-	return b.Flush()
+	return out
 }

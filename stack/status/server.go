@@ -1,9 +1,12 @@
 package status
 
 import (
+	"bytes"
 	"encoding/json"
 	"net"
 	"net/http"
+	"runtime"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -31,30 +34,48 @@ func Serve(l net.Listener, source Source) error {
 
 // Handler serves /, /metrics and /api/status.
 func Handler(source Source) http.Handler {
+	var text prometheus
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, "text/html; charset=utf-8", func() error { return writePage(w, source()) })
+		reply(w, source, "text/html; charset=utf-8", appendPage)
 	})
 	mux.HandleFunc("GET /metrics", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, "text/plain; version=0.0.4; charset=utf-8", func() error { return writeMetrics(w, source()) })
+		reply(w, source, "text/plain; version=0.0.4; charset=utf-8", text.append)
 	})
 	mux.HandleFunc("GET /api/status", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, "application/json", func() error {
-			enc := json.NewEncoder(w)
-			enc.SetIndent("", "  ")
-			return enc.Encode(source())
-		})
+		reply(w, source, "application/json", appendJSON)
 	})
 	return mux
 }
 
-// reply sets the headers and writes the body. An error means that the client is gone: there is nobody to tell.
-func reply(w http.ResponseWriter, contentType string, body func() error) {
+// appendJSON appends s for programs to b.
+func appendJSON(b []byte, s *Status) []byte {
+	w := bytes.NewBuffer(b)
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	_ = enc.Encode(s) // strings and numbers only, which it cannot refuse
+	return w.Bytes()
+}
+
+// buffers holds the bodies of replies for the next ones: there are at most maxConns at a time.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// reply writes a body that is complete before the first byte leaves, so that a client that reads slowly holds no lock and
+// the body needs no chunks. An error means that the client is gone: there is nobody to tell. Other goroutines get the
+// processor between the steps: frames that have come meanwhile are not kept waiting for all of them.
+func reply(w http.ResponseWriter, source Source, contentType string, body func(b []byte, s *Status) []byte) {
+	s := source()
+	runtime.Gosched()
+	b := buffers.Get().(*[]byte)
+	*b = body((*b)[:0], s)
+	runtime.Gosched()
 	h := w.Header()
 	h.Set("Content-Type", contentType)
+	h.Set("Content-Length", strconv.Itoa(len(*b)))
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	_ = body()
+	_, _ = w.Write(*b)
+	buffers.Put(b)
 }
 
 // limit returns l with at most n connections open: further ones wait in the listener's queue.
