@@ -11,7 +11,7 @@ type counters struct {
 	received, delivered atomic.Uint64
 
 	shortFrame, foreignMAC, malformedTag, nestedTag, unknownVLAN, noUntaggedPort, unknownEthertype atomic.Uint64
-	heldARP, heldEcho, malformedARP                                                                atomic.Uint64
+	heldARP, heldEcho, malformedARP, ownSource                                                     atomic.Uint64
 
 	sent, sendNoSlot                atomic.Uint64
 	learned, learnRefused           atomic.Uint64
@@ -59,6 +59,7 @@ func (d *Device) Counters() []Counter {
 		{"no_untagged_port", Drop, "", "untagged, on a device with VLAN ports only", &c.noUntaggedPort},
 		{"unknown_ethertype", Drop, "", "neither IPv4 nor ARP", &c.unknownEthertype},
 		{"malformed_arp", Drop, "", "ARP cut off or not IPv4 over Ethernet", &c.malformedARP},
+		{"own_source", Drop, "", "IPv4 that says it comes from an address of ours", &c.ownSource},
 		{"held_arp", Drop, "", "ARP requests for an oob address: the oob stage answers", &c.heldARP},
 		{"held_echo", Drop, "", "ICMP echo requests to an oob address: the oob stage answers", &c.heldEcho},
 		{"sent", Other, "", "frames queued on the link", &c.sent},

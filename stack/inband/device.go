@@ -37,6 +37,8 @@ type Device struct {
 	out     *stack.PacketBuffer // the packet that fill writes
 	fillOut func(b []byte)      // fill, made a func value once
 
+	own []uint32 // addresses of all ports, as they lie in a packet; set by Start
+
 	count counters
 }
 
@@ -118,10 +120,26 @@ func (d *Device) deliver(b []byte) {
 	case proto != header.IPv4ProtocolNumber && proto != header.ARPProtocolNumber:
 		d.count.unknownEthertype.Add(1)
 	case p.holdBack(proto, payload):
+	case proto == header.IPv4ProtocolNumber && d.fromUs(payload):
+		d.count.ownSource.Add(1)
 	default:
 		d.count.delivered.Add(1)
 		p.deliver(proto, kind, payload)
 	}
+}
+
+// fromUs reports whether an IPv4 packet says that it comes from one of our own addresses.
+func (d *Device) fromUs(ip []byte) bool {
+	if len(ip) < header.IPv4MinimumSize {
+		return false // gVisor counts what is wrong with it
+	}
+	source := binary.NativeEndian.Uint32(ip[12:])
+	for _, a := range d.own {
+		if a == source {
+			return true
+		}
+	}
+	return false
 }
 
 // classify returns the port that frame b belongs to and what is behind its Ethernet header and tag, or counts why there

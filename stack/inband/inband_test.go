@@ -219,7 +219,11 @@ func TestEcho(t *testing.T) {
 				dst = everybody
 			}
 			l.inject(frame(dst, peerMAC, tt.vid, 0x800, ipv4(17, tt.src, tt.dst, udp(tt.srcPort, tt.dstPort, "hello"))))
-			waitCounter(t, s, "delivered", 1)
+			if tt.src == tt.dst {
+				waitCounter(t, s, "own_source", 1)
+			} else {
+				waitCounter(t, s, "delivered", 1)
+			}
 			waitCounter(t, s, "echoed", tt.echoed)
 			waitCounter(t, s, "echo_refused", tt.echoRefused)
 			replies := l.count(func(b []byte) bool { return strings.Contains(string(b), "hello") })
