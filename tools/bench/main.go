@@ -55,7 +55,11 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, &o, os.Stdout, os.Stderr); err != nil {
+	work := func() error { return run(ctx, &o, os.Stdout, os.Stderr) }
+	if flag.Arg(0) == "inband" { // go run ./tools/bench inband …
+		work = func() error { return runInband(ctx, flag.Args()[1:], os.Stdout, os.Stderr) }
+	}
+	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}

@@ -68,19 +68,27 @@ func (m *Monitor) read(member string) (json.RawMessage, error) {
 }
 
 func (m *Monitor) command(name string, args any) error {
+	_, err := m.query(name, args)
+	return err
+}
+
+// query executes a command and returns what it answers.
+func (m *Monitor) query(name string, args any) (json.RawMessage, error) {
 	msg := map[string]any{"execute": name}
 	if args != nil {
 		msg["arguments"] = args
 	}
 	b, err := json.Marshal(msg)
 	if err != nil {
-		return fmt.Errorf("monitor: %w", err)
+		return nil, fmt.Errorf("monitor: %w", err)
+	}
+	if err := m.conn.SetDeadline(time.Now().Add(monitorTimeout)); err != nil { // the one of the last answer has passed
+		return nil, fmt.Errorf("monitor: %w", err)
 	}
 	if _, err := m.conn.Write(append(b, '\n')); err != nil {
-		return fmt.Errorf("monitor: %w", err)
+		return nil, fmt.Errorf("monitor: %w", err)
 	}
-	_, err = m.read("return")
-	return err
+	return m.read("return")
 }
 
 // Stop stops the machine between two instructions.
@@ -106,3 +114,21 @@ func (m *Monitor) SetLink(port int, up bool) error {
 
 // Close ends the connection; the machine goes on.
 func (m *Monitor) Close() error { return m.conn.Close() }
+
+// Instructions returns how many instructions a machine with Icount has executed. Idle time counts for none.
+func (m *Monitor) Instructions() (int64, error) {
+	reply, err := m.query("query-replay", nil)
+	if err != nil {
+		return 0, err
+	}
+	var state struct{ Icount int64 }
+	if err := json.Unmarshal(reply, &state); err != nil {
+		return 0, fmt.Errorf("monitor: query-replay: %w", err)
+	}
+	return state.Icount, nil
+}
+
+// HMP executes a command of the human monitor, for what QMP has no command.
+func (m *Monitor) HMP(line string) error {
+	return m.command("human-monitor-command", map[string]any{"command-line": line})
+}

@@ -75,7 +75,7 @@ var Rules = []Rule{
 	{
 		Why: "only board/ names a board or a SoC of TamaGo's: another board is another folder there and nothing else",
 		Applies: func(f *File) bool {
-			return !within(f.Package, "board")
+			return !within(f.Package, "board", stockPeer)
 		},
 		Allows: func(imported string) bool {
 			return !within(imported, "github.com/usbarmory/tamago/board", "github.com/usbarmory/tamago/soc")
@@ -97,6 +97,8 @@ var (
 	oobPackages = []string{"drivers/mmio", "drivers/gic", "stack/filter", "stack/frame", "stack/oob", "stack/wire"}
 	// faulty is the test firmware whose oob code breaks the rules on purpose, to show that the stage contains it.
 	faulty = "image/stagetest"
+	// stockPeer is the firmware that ours is compared with: TamaGo's own board and drivers.
+	stockPeer = "image/stockpeer"
 	// inband are the packages that have no oob half.
 	inband = []string{"./stack/console", "./stack/gateway", "./stack/guard", "./stack/inband", "./stack/status"}
 )

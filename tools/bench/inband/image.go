@@ -1,0 +1,79 @@
+package inband
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Images are the firmware files, by what they are.
+type Images map[Image]string
+
+// Build builds both images into dir from the module at root. toolchain is the go command that knows GOOS=tamago; if it is
+// empty one is found.
+func Build(ctx context.Context, root, toolchain, dir string, log io.Writer) (Images, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	env := os.Environ()
+	if toolchain == "" {
+		if toolchain, err = findGo(ctx, root, log); err != nil {
+			return nil, err
+		}
+	}
+	env = append(env, "TAMAGO="+toolchain)
+
+	ours := command(ctx, root, env, log, "go", "run", "./tools/mortise", "firmware", "-load", "bulk", "-config",
+		filepath.Join("tools", "bench", "inband", "lan0.toml"))
+	if err := ours.Run(); err != nil {
+		return nil, fmt.Errorf("build the firmware: %w", err)
+	}
+	images := Images{Ours: filepath.Join(dir, "inband.elf"), Stock: filepath.Join(dir, "stockpeer.elf")}
+	if err := copyFile(images[Ours], filepath.Join(root, "build", "mx6ullevk", "gateway-load.elf")); err != nil {
+		return nil, err
+	}
+	env = append(os.Environ(), "GOOS=tamago", "GOARCH=arm", "GOARM=7", "GOOSPKG=github.com/usbarmory/tamago", "CGO_ENABLED=0",
+		"GOTOOLCHAIN=local", "GOFLAGS=", "GOEXPERIMENT=", "GOWORK=off", "GOROOT=")
+	stock := command(ctx, root, env, log, toolchain, "build", "-trimpath", "-buildvcs=false",
+		"-ldflags", "-T 0x80010000 -R 0x1000", "-o", images[Stock], "./image/stockpeer")
+	if err := stock.Run(); err != nil {
+		return nil, fmt.Errorf("build the firmware of stock TamaGo: %w", err)
+	}
+	return images, nil
+}
+
+// findGo returns the go command that the user named or that tools/toolchain makes.
+func findGo(ctx context.Context, root string, log io.Writer) (string, error) {
+	if path := os.Getenv("TAMAGO"); path != "" {
+		return path, nil
+	}
+	cmd := exec.CommandContext(ctx, "go", "run", "./tools/toolchain", "-q")
+	cmd.Dir, cmd.Stderr = root, log
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("find a Go that knows GOOS=tamago: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+func command(ctx context.Context, dir string, env []string, log io.Writer, name string, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = dir, env, log, log
+	return cmd
+}
+
+func copyFile(to, from string) error {
+	b, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, b, 0o644)
+}
