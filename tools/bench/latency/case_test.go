@@ -61,10 +61,10 @@ func TestCheck(t *testing.T) {
 // TestCases holds the table to the figures.
 func TestCases(t *testing.T) {
 	want := map[string][3]int64{ // shift, median, spread
-		"oob-fine": {10, 600, 16}, "oob": {3, 600, 16}, "oob-vlan": {3, 650, 16}, "oob-1472": {3, unbounded, 16},
-		"oob-gc": {3, 625, 16}, "oob-spin": {3, 625, 16}, "oob-print": {3, 625, 16}, "oob-tcp": {3, 625, 16},
-		"oob-flood": {3, 725, 1000}, "oob-gc-flood": {3, 725, 1000}, "oob-spin-flood": {3, 725, 1000},
-		"oob-flood50": {3, 725, 1000}, "inband": {3, 92000, unbounded},
+		"oob-fine": {10, 400, 16}, "oob": {3, 400, 16}, "oob-vlan": {3, 400, 16}, "oob-1472": {3, unbounded, 16},
+		"oob-gc": {3, 400, 16}, "oob-spin": {3, 400, 16}, "oob-print": {3, 400, 16}, "oob-tcp": {3, 400, 16},
+		"oob-flood": {3, 625, 1000}, "oob-gc-flood": {3, 625, 1000}, "oob-spin-flood": {3, 625, 1000},
+		"oob-flood50": {3, 625, 1000}, "inband": {3, 92000, unbounded},
 	}
 	for _, c := range Cases() {
 		if got := [3]int64{int64(c.Shift), c.Median, c.Spread}; got != want[c.Name] {
