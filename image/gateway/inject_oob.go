@@ -24,7 +24,7 @@ var (
 // injected commits the fault that in-band asked for.
 //
 //oob:stage oob
-//oob:allow divide,panic,map,pointer,alloc to have these faults is its purpose
+//oob:allow divide,panic,map,pointer,alloc,loop to have these faults is its purpose
 func injected() {
 	kind := mmio.Load(&injectKind)
 	mmio.Store(&injectKind, 0)
