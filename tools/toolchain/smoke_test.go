@@ -164,7 +164,7 @@ func TestPreemptionARM(t *testing.T) {
 	if os.Getenv("MORTISE_TOOLCHAIN_STD") != "" {
 		seconds, limit = "20", 10*time.Minute
 	}
-	flags := ldflagsARM + " -X main.mode=preempt -X main.stress=" + seconds
+	flags := ldflagsARM + " -X main.mode=preempt -X main.preemptFor=" + seconds
 	elf := buildFirmware(t, "arm", "-ldflags", flags+" -X main.slice=100")
 	log := boot(t, "smoke: exit", limit, append(machineARM(path, elf), "-icount", "shift=3,sleep=off")...)
 	wantLines(t, log, "preemption checks passed")

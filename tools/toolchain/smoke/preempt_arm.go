@@ -18,17 +18,17 @@ import (
 	"mortise/drivers/tick"
 )
 
-// stress is for how many seconds the mode "preempt" runs, slice the length of a slice in microseconds; set by the linker.
+// preemptFor is for how many seconds the mode "preempt" runs, slice the length of a slice in microseconds; set by the linker.
 // An emulator with -icount shift=3 executes 125 instructions in a microsecond; in real time a loaded host may give it few.
 var (
-	stress = "20"
-	slice  = "500"
+	preemptFor = "20"
+	slice      = "500"
 )
 
 func init() {
 	register(check{"preemption", func() error { return preempt(time.Second) }})
 	modes["preempt"] = func() {
-		seconds, err := strconv.Atoi(stress)
+		seconds, err := strconv.Atoi(preemptFor)
 		if err == nil {
 			err = preempt(time.Duration(seconds) * time.Second)
 		}
