@@ -66,7 +66,7 @@ func (v *vetRun) rules(ctx context.Context) error {
 
 // firmware runs go vet, then the oob rules, on the firmware's packages, and returns how many those are.
 func (v *vetRun) firmware(ctx context.Context) (int, error) {
-	// An address is an integer in oob code, by rule 3 of shared/design.md: -unsafeptr has nothing to say there.
+	// An address is an integer in oob code, by the rules of docs/oobrules.md: -unsafeptr has nothing to say there.
 	if err := v.vet(ctx, &firmware.Options{Load: firmware.Loads, Inject: true}, "-unsafeptr=false"); err != nil {
 		return len(v.packages), err
 	}

@@ -7,7 +7,7 @@
 //
 // Tests and host doubles (files whose build line excludes tamago) are free, but double must say the stage of the original.
 //
-// Stage: host. Follows: shared/design.md, "Rules for oob code". Does not support: what only the compiler knows (escapes,
+// Stage: host. Follows: docs/oobrules.md. Does not support: what only the compiler knows (escapes,
 // bounds checks that remain, what is inlined), assembly, aliases of DMA memory; the check of the linked image sees them.
 package source
 

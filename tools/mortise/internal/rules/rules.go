@@ -4,7 +4,7 @@
 // keeps its oob functions in files of their own, and a file counts as oob code as soon as one function in it is marked
 // "//oob:stage oob" or "any". Looked at is what the firmware is built from, tests and host doubles are free.
 //
-// Stage: host. Follows: shared/design.md, "Rules for oob code" 1 and "Layout". Does not support: what an allowed package
+// Stage: host. Follows: docs/oobrules.md. Does not support: what an allowed package
 // imports in its turn (encoding/binary imports reflect); what a function does with its imports is package source's check,
 // that nothing forbidden is reachable the linked image's.
 package rules
