@@ -79,12 +79,15 @@ func Cases() []Case {
 		steady.with("oob-spin", "oob echo, LOAD=spin", func(c *Case) { c.Load = kindSpin }),
 		steady.with("oob-print", "oob echo, console output", func(c *Case) { c.Load = kindPrint }),
 		steady.with("oob-tcp", "oob echo, TCP bulk on lan0", func(c *Case) { c.Bulk = true }),
-		steady.with("oob-flood", "oob echo, flood 1 kpps", func(c *Case) { c.Flood, c.Median, c.Spread = 1, 625, flooded }),
+		// In-band answers the flood, each answer kicks the oob stage, and a request may meet the kick.
+		steady.with("oob-flood", "oob echo, flood 1 kpps", func(c *Case) {
+			c.Flood, c.Rare, c.Median, c.Spread = 1, true, 625, flooded
+		}),
 		steady.with("oob-gc-flood", "oob echo, LOAD=gc, flood 1 kpps", func(c *Case) {
-			c.Load, c.Requests, c.Flood, c.Median, c.Spread = kindGC, gcRequests, 1, 625, flooded
+			c.Load, c.Requests, c.Flood, c.Rare, c.Median, c.Spread = kindGC, gcRequests, 1, true, 625, flooded
 		}),
 		steady.with("oob-spin-flood", "oob echo, LOAD=spin, flood 1 kpps", func(c *Case) {
-			c.Load, c.Flood, c.Median, c.Spread = kindSpin, 1, 625, flooded
+			c.Load, c.Flood, c.Rare, c.Median, c.Spread = kindSpin, 1, true, 625, flooded
 		}),
 		steady.with("oob-flood50", "oob echo, flood 50 kpps", func(c *Case) {
 			c.Flood, c.Interval, c.Requests, c.Rare, c.Median, c.Spread = 5, heavyInterval, heavyRequests, true, 625, flooded
