@@ -183,7 +183,7 @@ func (dev *Device) Shutdown(slots []uint32) ([]uint32, error) {
 	}
 	dev.abort()
 	dev.running = false
-	return dev.drain(slots), nil
+	return dev.Held(slots), nil
 }
 
 // abort counts what the rings of a stopped controller still hold: frames queued and not sent, frames received and not taken.
@@ -205,11 +205,11 @@ func (dev *Device) abort() {
 	dev.fold()
 }
 
-// drain takes the slots out of the rings of a stopped controller.
-func (dev *Device) drain(slots []uint32) []uint32 {
+// Held appends the slots that the rings hold to slots. The stage that drives the port must not do so meanwhile.
+func (dev *Device) Held(slots []uint32) []uint32 {
 	hw := dev.hw
-	for ; hw.txHead != hw.txTail; hw.txHead++ {
-		slots = append(slots, hw.txSlot[hw.txHead%RingSize])
+	for i := hw.txHead; i != hw.txTail && i-hw.txHead < RingSize; i++ {
+		slots = append(slots, hw.txSlot[i%RingSize])
 	}
 	for i := hw.rxHead; i-hw.rxFill < RingSize; i++ {
 		slots = append(slots, hw.rxSlot[i%RingSize])

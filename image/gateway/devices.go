@@ -15,15 +15,15 @@ import (
 	"mortise/stack/stage"
 )
 
-// DMA memory: a share for each device, its descriptors first, then its slots.
+// DMA memory: each device's descriptors first, then the slots of all.
 const (
-	deviceShare = mx6ullevk.DMASize / divert.Devices
 	slotsOffset = 64 << 10
+	slots       = divert.Devices * divert.SlotsPerDevice
 )
 
-// Both fit in the share.
-const _ = uint(deviceShare - slotsOffset - divert.SlotsPerDevice*frame.SlotSize)
-const _ = uint(slotsOffset - enet.DescBytes)
+// Both fit.
+const _ = uint(mx6ullevk.DMASize - slotsOffset - slots*frame.SlotSize)
+const _ = uint(slotsOffset - divert.Devices*enet.DescBytes)
 
 // oobConfig is what the companion core goes by: static, because it is large.
 var oobConfig oob.Config
@@ -58,15 +58,15 @@ func (g *gatewayImage) addDevice(n uint32, t *gateway.DeviceTable) error {
 	if !ok {
 		return fmt.Errorf("device %s: the board has no controller %s", t.Name, t.Controller)
 	}
-	dma := uintptr(mx6ullevk.DMABase) + uintptr(n)*deviceShare
+	desc := uintptr(mx6ullevk.DMABase) + uintptr(n)*enet.DescBytes
 	d, err := divert.New(n, divert.Config{
 		Name:   t.Name,
 		TickHz: stage.TicksPerSecond(),
 		Driver: enet.Config{
 			Name: c.Name, Base: c.Base, ClkHz: c.ClkHz, MAC: t.MAC,
-			Desc: dma, DescBus: uint32(dma),
+			Desc: desc, DescBus: uint32(desc),
 			Memory: frame.Memory{
-				Base: dma + slotsOffset, Bus: uint32(dma + slotsOffset), Slots: divert.SlotsPerDevice,
+				Base: mx6ullevk.DMABase + slotsOffset, Bus: mx6ullevk.DMABase + slotsOffset, Slots: slots,
 			},
 			TxShift16: mx6ullevk.Native(), MIB: mx6ullevk.Native(),
 		},

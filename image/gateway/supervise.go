@@ -12,6 +12,7 @@ import (
 
 	"mortise/board/mx6ullevk"
 	"mortise/stack/console"
+	"mortise/stack/divert"
 	"mortise/stack/stage"
 )
 
@@ -23,20 +24,22 @@ func (g *gatewayImage) onFault(f stage.Fault) {
 	fmt.Print(f)
 	now := time.Since(g.started)
 	g.record.Fault(f.String(), now)
-	fell := true
+	var diverted []*divert.Device
 	for i, d := range g.devices {
-		if !g.tables.Devices[i].Diverted {
-			continue
+		if g.tables.Devices[i].Diverted {
+			diverted = append(diverted, d)
 		}
-		if err := d.Rebuild(false); err != nil {
-			log.Printf("fall back: %v", err)
-			fell = false
-			continue
+	}
+	err := divert.Recover(diverted...)
+	if err != nil {
+		log.Printf("fall back: %v", err)
+	} else {
+		for _, d := range diverted {
+			fmt.Printf("%s: in-band serves it from now on\n", d.Name())
 		}
-		fmt.Printf("%s: in-band serves it from now on\n", d.Name())
 	}
 	switch r := g.policy.Report(now); {
-	case !fell:
+	case err != nil:
 		fmt.Println("oob stage: stays down: a device is in no state to start with")
 	case g.policy.Fault(now):
 		g.serve()

@@ -3,9 +3,10 @@
 // ingress goes to the companion core first, in the oob stage; while it is not, the same ring code runs in-band and the
 // core is not asked.
 //
-// Slots. Each device has its own slots, in three shares that never change size: the driving stage's (the receive ring,
-// what is being transmitted, a reserve), in-band's for receiving and in-band's for sending. A frame crosses by a swap:
-// the receiver gives an empty slot for each full one, so that a slow in-band side exhausts its own share only.
+// Slots. All devices share one memory. Each has three shares of its slots that never change size: the driving stage's (the
+// receive ring, what is being transmitted, a reserve), in-band's for receiving and in-band's for sending. A frame crosses
+// by a swap, to in-band as to another device: the receiver gives an empty slot for each full one, so that a slow one
+// exhausts its own share only.
 //
 // Order. In an activation each received frame is decided at once and its answer started before the next one is looked
 // at; what is in-band's crosses when all are decided. In-band's frames to send leave txReserve descriptors to the oob
@@ -33,7 +34,7 @@ const (
 	// reserve is what the driving stage keeps beside the receive ring: one slot for each transmit descriptor and for
 	// each frame of an activation, so that a full transmit ring does not stop reception.
 	reserve = enet.RingSize + rxBudget
-	// SlotsPerDevice is the number of slots that Config.Memory must have.
+	// SlotsPerDevice is the number of slots that Driver.Memory must have for each device.
 	SlotsPerDevice = enet.RingSize + reserve + inbandRx + inbandTx
 
 	// rxBudget bounds the frames an activation takes from the receive ring, and with it the longest activation.

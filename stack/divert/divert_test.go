@@ -3,6 +3,7 @@ package divert
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"testing"
 	"unsafe"
 
@@ -358,7 +359,7 @@ func TestDivertWithFramesLeft(t *testing.T) {
 }
 
 // After a fault in the middle of a swap every slot is accounted for again, and what in-band owned is still there.
-func TestRebuild(t *testing.T) {
+func TestRecover(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		damage func(v *device)
@@ -378,7 +379,7 @@ func TestRebuild(t *testing.T) {
 			}
 			Poll(0)
 			c.damage(&table[0])
-			if err := b.Rebuild(false); err != nil {
+			if err := Recover(b.Device); err != nil {
 				t.Fatal(err)
 			}
 			b.slots(t)
@@ -396,6 +397,43 @@ func TestRebuild(t *testing.T) {
 				t.Errorf("interrupt routed %v, want to oob first and in-band last", b.routed)
 			}
 			b.slots(t)
+		})
+	}
+}
+
+// A device that is set up anew, diverted or not, keeps what in-band owned and each of its slots, wherever they come from.
+func TestRebuild(t *testing.T) {
+	for _, diverted := range []bool{true, false} {
+		t.Run(fmt.Sprintf("diverted %v", diverted), func(t *testing.T) {
+			b := newBench(t, true, enettest.Options{Unchecked: true})
+			v := &table[0]
+			s, _ := v.free.Get()
+			r, _ := v.rxEmpty.Pop()
+			v.free.Put(uint32(r.Slot)) // the two have changed places, as by a swap
+			v.rxEmpty.Push(frame.Ref{Slot: uint16(s)})
+			for round := range uint32(3) {
+				b.nic.Inject(b.inband(round))
+				Poll(0)
+				if err := b.Rebuild(diverted); err != nil {
+					t.Fatal(err)
+				}
+				b.slots(t)
+				seen := map[uint32]bool{}
+				slots := b.Driver().Held(nil)
+				for i := range v.free.Len() {
+					slots = append(slots, v.free.At(i))
+				}
+				for _, s := range slots {
+					seen[s] = true
+				}
+				if len(seen) != enet.RingSize+reserve {
+					t.Errorf("the driving stage has %d slots, want %d", len(seen), enet.RingSize+reserve)
+				}
+				b.Divert(true)
+				if n := b.Receive(64, func([]byte) {}); n != 1 {
+					t.Errorf("round %d: in-band got %d frames, want the one it owned", round, n)
+				}
+			}
 		})
 	}
 }

@@ -25,7 +25,7 @@ type Hooks struct {
 // Config describes a device to New.
 type Config struct {
 	Name     string
-	Driver   enet.Config // the controller; its Memory has SlotsPerDevice slots
+	Driver   enet.Config // the controller; its Memory is the one of all devices
 	TickHz   uint32      // rate of the stage's counter
 	CapPerMS uint32      // frames handed to in-band per millisecond while diverted; 0: DefaultCapPerMS
 	Hooks    Hooks
@@ -51,6 +51,9 @@ type Device struct {
 	up       atomic.Bool
 }
 
+// all are the devices that New made.
+var all [Devices]*Device
+
 // New initialises device d of the table and its controller, not diverted and with reception masked: see Serve.
 //
 //oob:stage init
@@ -58,8 +61,8 @@ func New(d uint32, c Config) (*Device, error) {
 	if d >= Devices {
 		return nil, fmt.Errorf("device %s: number %d, want less than %d", c.Name, d, Devices)
 	}
-	if got := c.Driver.Memory.Slots; got < SlotsPerDevice {
-		return nil, fmt.Errorf("device %s: %d slots, want %d", c.Name, got, SlotsPerDevice)
+	if got := c.Driver.Memory.Slots; got < (d+1)*SlotsPerDevice {
+		return nil, fmt.Errorf("device %s: %d slots in all, want %d", c.Name, got, (d+1)*SlotsPerDevice)
 	}
 	if c.CapPerMS == 0 {
 		c.CapPerMS = DefaultCapPerMS
@@ -77,59 +80,15 @@ func New(d uint32, c Config) (*Device, error) {
 	p := &Device{
 		d: d, name: c.Name, mac: c.Driver.MAC, driver: driver, hooks: c.Hooks, notify: make(chan struct{}, 1),
 	}
-	if err := driver.Init(p.distribute()); err != nil {
+	own := newStock(v.mem.Slots)
+	for s := range own {
+		own[s] = uint32(s)/SlotsPerDevice != d
+	}
+	if err := driver.Init(p.distribute(own)); err != nil {
 		return nil, fmt.Errorf("device %s: %w", c.Name, err)
 	}
+	all[d] = p
 	return p, nil
-}
-
-// distribute gives every slot that in-band does not hold in a crossing ring to its share: first in-band's, then the
-// receive ring, whose slots it returns, then the reserve. On a fresh device the crossing rings are empty; after a fault
-// they hold what in-band still owns, which stays untouched.
-func (p *Device) distribute() (ring []uint32) {
-	v := &table[p.d]
-	var owned [SlotsPerDevice]bool
-	rx := keep(&v.rxFull, &owned, inbandRx)
-	rx += keep(&v.rxEmpty, &owned, inbandRx-rx)
-	tx := keep(&v.txFull, &owned, inbandTx)
-	tx += keep(&v.txEmpty, &owned, inbandTx-tx)
-	v.free = frame.List{}
-	next := uint32(0)
-	take := func() uint32 {
-		for owned[next] {
-			next++
-		}
-		owned[next] = true
-		return next
-	}
-	for ; rx < inbandRx; rx++ {
-		v.rxEmpty.Push(frame.Ref{Slot: uint16(take())})
-	}
-	for ; tx < inbandTx; tx++ {
-		v.txEmpty.Push(frame.Ref{Slot: uint16(take())})
-	}
-	for range enet.RingSize {
-		ring = append(ring, take())
-	}
-	for range reserve {
-		v.free.Put(take())
-	}
-	v.free.Mark()
-	return ring
-}
-
-// keep marks the slots that r holds as owned and returns how many there are, room at most. What a fault in the middle of
-// a swap left there twice or beside the share's size, and what is no slot, is taken out.
-func keep(r *frame.Ring, owned *[SlotsPerDevice]bool, room int) (n int) {
-	for i := r.Len(); i > 0; i-- {
-		ref, _ := r.Pop()
-		if n < room && ref.Slot < SlotsPerDevice && !owned[ref.Slot] {
-			owned[ref.Slot] = true
-			r.Push(ref)
-			n++
-		}
-	}
-	return n
 }
 
 // Serve starts reception, in the stage that toOob names.
@@ -152,18 +111,36 @@ func (p *Device) setDiverted(on bool) {
 	mmio.Store(&v.diverted, 0)
 }
 
-// Rebuild sets the controller and the driving stage's slots up anew, then lets the oob stage (divert) or in-band drive the
-// device. Frames that in-band owned, received or to be sent, stay; what the controller held is lost. It is for a change
-// of the controller's setting, and for falling back to in-band after a fault has stopped the oob stage in the middle of
-// anything.
+// Rebuild sets the controller and the driving stage's slots up anew, for a change of the controller's setting, then lets the
+// oob stage (divert) or in-band drive the device. Frames that in-band owned, received or to be sent, stay; what the
+// controller held is lost. When it fails the device is down: Rebuild may be tried again.
 func (p *Device) Rebuild(divert bool) error {
 	p.rx.Lock()
 	defer p.rx.Unlock()
 	p.tx.Lock()
 	defer p.tx.Unlock()
 	p.setDiverted(false)
-	table[p.d].throttled = 0
-	if err := p.driver.Reinit(p.distribute()); err != nil {
+	v := &table[p.d]
+	v.throttled = 0
+	slots, err := p.driver.Shutdown(nil)
+	if err != nil {
+		return fmt.Errorf("device %s: %w", p.name, err)
+	}
+	for s, ok := v.free.Get(); ok; s, ok = v.free.Get() {
+		slots = append(slots, s)
+	}
+	if got, want := len(slots), enet.RingSize+reserve; got != want {
+		return fmt.Errorf("device %s: %d slots, want %d", p.name, got, want)
+	}
+	err = p.driver.Reinit(slots[:enet.RingSize])
+	if err == nil {
+		slots = slots[enet.RingSize:]
+	}
+	for _, s := range slots {
+		v.free.Put(s)
+	}
+	v.free.Mark()
+	if err != nil {
 		return fmt.Errorf("device %s: %w", p.name, err)
 	}
 	p.resume(divert)

@@ -144,6 +144,11 @@ func (l *List) Get() (slot uint32, ok bool) {
 	return uint32(l.slots[l.n%ListSize]), true
 }
 
+// At returns the slot at place i, below Len.
+//
+//oob:stage any
+func (l *List) At(i uint32) uint32 { return uint32(l.slots[i%ListSize]) }
+
 // Len returns the number of free slots.
 //
 //oob:stage any

@@ -1,0 +1,134 @@
+package divert
+
+import (
+	"errors"
+	"fmt"
+
+	"mortise/drivers/enet"
+	"mortise/stack/frame"
+)
+
+// stock tells, for each slot of the memory that all devices share, whether it has an owner.
+type stock []bool
+
+func newStock(slots uint32) stock { return make(stock, slots) }
+
+// claim gives slot an owner and reports whether it had none.
+func (t stock) claim(slot uint32) bool {
+	if slot >= uint32(len(t)) || t[slot] {
+		return false
+	}
+	t[slot] = true
+	return true
+}
+
+// Recover lets in-band drive devices after a fault has stopped the oob stage in the middle of anything. Slots wander between
+// the devices that the oob stage drives, so these are set up anew together: what in-band owned, received or to be sent,
+// stays; what the controllers and the stage held is lost. The error names the devices that stay down.
+//
+//oob:stage inband
+func Recover(devices ...*Device) error {
+	for _, p := range all {
+		if p != nil {
+			p.rx.Lock()
+			defer p.rx.Unlock()
+			p.tx.Lock()
+			defer p.tx.Unlock()
+		}
+	}
+	if len(devices) == 0 {
+		return nil
+	}
+	lost := map[*Device]bool{}
+	for _, p := range devices {
+		p.setDiverted(false)
+		table[p.d].throttled = 0
+		lost[p] = true
+	}
+	own := newStock(table[devices[0].d].mem.Slots)
+	for _, p := range all {
+		if p != nil && !lost[p] {
+			p.claimAll(own)
+		}
+	}
+	rings := map[*Device][]uint32{}
+	for _, p := range devices { // what in-band owns first, of all
+		p.keepCrossing(own)
+	}
+	for _, p := range devices {
+		rings[p] = p.distribute(own)
+	}
+	var failed []error
+	for _, p := range devices {
+		if err := p.driver.Reinit(rings[p]); err != nil {
+			failed = append(failed, fmt.Errorf("device %s: %w", p.name, err))
+			continue
+		}
+		p.resume(false)
+	}
+	return errors.Join(failed...)
+}
+
+// claimAll makes the device the owner of every slot it has. The caller holds its locks, and it is not diverted.
+func (p *Device) claimAll(own stock) {
+	v := &table[p.d]
+	p.keepCrossing(own)
+	for _, s := range p.driver.Held(nil) {
+		own.claim(s)
+	}
+	for i := range v.free.Len() {
+		own.claim(v.free.At(i))
+	}
+}
+
+// keepCrossing makes in-band the owner of what the crossing rings hold, its share at most.
+func (p *Device) keepCrossing(own stock) {
+	v := &table[p.d]
+	rx := keep(&v.rxFull, own, inbandRx)
+	keep(&v.rxEmpty, own, inbandRx-rx)
+	tx := keep(&v.txFull, own, inbandTx)
+	keep(&v.txEmpty, own, inbandTx-tx)
+}
+
+// keep claims the slots that r holds, and returns how many there are, room at most. What a fault in the middle of a swap
+// left there twice or beside the share's size, and what is no slot, is taken out.
+func keep(r *frame.Ring, own stock, room uint32) (n uint32) {
+	for i := r.Len(); i > 0; i-- {
+		ref, _ := r.Pop()
+		if n < room && own.claim(uint32(ref.Slot)) {
+			r.Push(ref)
+			n++
+		}
+	}
+	return n
+}
+
+// distribute fills up the device's shares with slots that nobody owns: in-band's first, then the receive ring, whose slots
+// it returns, then the reserve. keepCrossing has counted in what in-band has.
+func (p *Device) distribute(own stock) (ring []uint32) {
+	v := &table[p.d]
+	next := uint32(0)
+	take := func() uint32 {
+		for !own.claim(next) {
+			if next++; next >= uint32(len(own)) {
+				panic("divert: fewer slots than the shares add up to")
+			}
+		}
+		return next
+	}
+	for v.rxFull.Len()+v.rxEmpty.Len() < inbandRx {
+		v.rxEmpty.Push(frame.Ref{Slot: uint16(take())})
+	}
+	for v.txFull.Len()+v.txEmpty.Len() < inbandTx {
+		v.txEmpty.Push(frame.Ref{Slot: uint16(take())})
+	}
+	for range enet.RingSize {
+		ring = append(ring, take())
+	}
+	v.free = frame.List{}
+	for range reserve {
+		v.free.Put(take())
+	}
+	v.free.Mark()
+	return ring
+}
