@@ -40,7 +40,7 @@ func (g *gatewayImage) addDevices() error {
 			return err
 		}
 	}
-	return oob.Configure(&oobConfig)
+	return oob.Configure(&oobConfig, divert.Adopt)
 }
 
 // silence returns the writes that mask the devices of the oob stage when a fault has stopped it.

@@ -48,7 +48,7 @@ func newBench(t testing.TB, diverted bool, o enettest.Options) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := oob.Configure(siteConfig(b.site)); err != nil {
+	if err := oob.Configure(siteConfig(b.site), Adopt); err != nil {
 		t.Fatal(err)
 	}
 	b.Serve(diverted)

@@ -91,6 +91,13 @@ func New(d uint32, c Config) (*Device, error) {
 	return p, nil
 }
 
+// Adopt makes core what the companion core knows device d by: see oob.Configure.
+//
+//oob:stage inband
+func Adopt(d uint32, core oob.Device) {
+	table[d%Devices].core = core // one word
+}
+
 // Serve starts reception, in the stage that toOob names.
 func (p *Device) Serve(toOob bool) {
 	p.setDiverted(toOob)

@@ -31,7 +31,7 @@ func (d *device) arp(p *port, addr, packet uintptr, n uint32) uint32 {
 	// A probe (2.1.1, RFC 5227) has no sender address: it is answered, and teaches nothing.
 	probe := sender == 0 && op == wire.ARPRequest
 	if !probe {
-		if (sender^p.addr)&p.mask != 0 || !p.mayAnswer(sender, p.addr) {
+		if (sender^p.addr)&p.mask != 0 || !d.mayAnswer(p, sender, p.addr) {
 			return d.drop(ARPSender)
 		}
 		d.event(EventNeighbour, p, sender, mac0, mac4)

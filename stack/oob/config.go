@@ -2,7 +2,9 @@ package oob
 
 import (
 	"math/bits"
+	"unsafe"
 
+	"mortise/drivers/mmio"
 	"mortise/stack/filter"
 )
 
@@ -43,15 +45,27 @@ type ConfigError string
 func (e ConfigError) Error() string { return "oob: " + string(e) }
 
 // device is a device as Deliver needs it. Parts of addresses are in wire order, in the low half where they are 16 bits.
+// The tables behind port begin where a rotated eight-bit immediate reaches them: another offset costs an instruction each.
 type device struct {
-	count   [NumCounters]uint32
-	mac0    uint32 // bytes 0 and 1 of the MAC address, as a destination has them
-	mac2    uint32 // bytes 2 to 5
-	mac0123 uint32 // bytes 0 to 3, as a source has them
-	mac45   uint32 // bytes 4 and 5, in the high half
-	port    [16]port
-	vlan    filter.VLANMap // index into port: 0 is none
+	count    [NumCounters]uint32
+	mac0     uint32 // bytes 0 and 1 of the MAC address, as a destination has them
+	mac2     uint32 // bytes 2 to 5
+	mac0123  uint32 // bytes 0 to 3, as a source has them
+	mac45    uint32 // bytes 4 and 5, in the high half
+	port     [16]port
+	_        [0x400 - 4*NumCounters - 4*4 - 16*32]byte
+	sources  // at 0x400
+	_        [0xc00 - unsafe.Sizeof(sources{})]byte
+	vlan     filter.VLANMap // at 0x1000; index into port: 0 is none
+	services services       // at 0x2000
 }
+
+// The offsets are what they are said to be.
+const (
+	_ = -(unsafe.Offsetof(device{}.sources) ^ 0x400)
+	_ = -(unsafe.Offsetof(device{}.vlan) ^ 0x1000)
+	_ = -(unsafe.Offsetof(device{}.services) ^ 0x2000)
+)
 
 // port is a port as Deliver needs it.
 type port struct {
@@ -67,29 +81,47 @@ type port struct {
 // noPort is the index of the port that stands for accepted VLANs without one.
 const noPort = MaxPorts + 1
 
-var devices [Devices]device
+// banks holds each device twice: Deliver goes by one, the next configuration is built in the other. Each counts on its own,
+// and a reading adds up both.
+var banks [2][Devices]device
+
+// serving is the bank of each device that Deliver goes by, as DeviceAt tells.
+var serving [Devices]uint32
 
 // everyPort is what a port without rules accepts.
 var everyPort filter.PortSet
 
-// Configure makes c what Deliver goes by; counters stay. Nothing changes when it returns an error. The oob stage must not
-// serve meanwhile, or not be started yet.
+// Configure makes c what Deliver goes by, one device after the other; counters stay. Nothing changes when it returns an
+// error. The oob stage may serve meanwhile: publish stores the address that the caller of Deliver has for device dev, in one
+// word, so that each frame meets the old configuration or the new one, whole. One goroutine at a time calls it.
+//
+// CAUTION: it relies on a single core, where no activation is under way when in-band code runs: behind publish nobody goes
+// by the old bank any more.
 //
 //oob:stage inband
-func Configure(c *Config) error {
+func Configure(c *Config, publish func(dev uint32, d Device)) error {
 	for i := range c.Device {
 		if err := c.Device[i].check(); err != nil {
 			return err
 		}
 	}
-	resetServices()
-	refused.n, refused.addr, suspects = 0, [64]uint32{}, [256]uint32{}
 	everyPort.Add(0, 1<<16-1)
+	var own sources
 	for _, addr := range c.Own {
-		refuse(word(addr))
+		own.refuse(word(addr))
 	}
 	for i := range c.Device {
-		devices[i].configure(&c.Device[i], uint32(i))
+		for j := range c.Device[i].Ports {
+			own.refusePort(&c.Device[i].Ports[j])
+		}
+	}
+	for i := range uint32(Devices) {
+		bank := 1 - serving[i]
+		d := &banks[bank%uint32(len(banks))][i]
+		d.sources = own
+		d.configure(&c.Device[i], i)
+		mmio.Store(&serving[i], bank)
+		publish(i, DeviceAt(i))
 	}
 	return nil
 }
@@ -139,6 +171,7 @@ func (d *device) configure(c *DeviceConfig, dev uint32) {
 	d.mac0123 = word([4]byte(m[0:4]))
 	d.mac45 = uint32(m[4])<<16 | uint32(m[5])<<24
 	d.vlan, d.port = filter.VLANMap{}, [16]port{}
+	d.services.reset()
 	d.port[noPort].dev = dev
 	for vid := range uint16(filter.MaxVID) {
 		if c.VLANs.Has(vid) {
@@ -151,22 +184,19 @@ func (d *device) configure(c *DeviceConfig, dev uint32) {
 			continue
 		}
 		q := &d.port[i+1]
-		*q = port{addr: word(p.Addr), vid: uint32(p.VID), dev: dev, accept: 1 << (acceptShift + MaxPorts*dev + uint32(i))}
-		q.mask = bits.ReverseBytes32(^uint32(0) << (32 - p.Prefix))
+		*q = port{addr: word(p.Addr), mask: p.mask(), vid: uint32(p.VID), dev: dev, accept: 1 << (acceptShift + uint32(i))}
 		if p.Rules {
 			q.rules = 1
-			acceptUDP(q.accept, &p.UDP)
+			d.services.accept(q.accept, &p.UDP)
 		} else {
-			acceptUDP(q.accept, &everyPort)
+			d.services.accept(q.accept, &everyPort)
 		}
 		d.vlan.Set(uint32(p.VID), uint32(i+1))
-		refuse(q.addr)
-		if p.Prefix < 31 { // RFC 3021: a /31 has two hosts
-			refuse(q.addr & q.mask)
-			refuse(q.addr | ^q.mask)
-		}
 	}
 }
+
+// mask returns the mask of p's network, in wire order.
+func (p *PortConfig) mask() uint32 { return bits.ReverseBytes32(^uint32(0) << (32 - p.Prefix)) }
 
 // word returns an address in wire order.
 func word(b [4]byte) uint32 {

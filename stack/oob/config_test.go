@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"mortise/stack/filter"
 	"mortise/stack/wire/wiretest"
 )
 
@@ -31,7 +32,7 @@ func TestConfigureErrors(t *testing.T) {
 	} {
 		c := siteConfig(b.site)
 		tc.edit(&c.Device[1])
-		if err := Configure(c); err == nil || !strings.Contains(err.Error(), tc.want) {
+		if err := Configure(c, unpublished); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: Configure = %v, want an error with %q", tc.name, err, tc.want)
 		}
 	}
@@ -52,7 +53,7 @@ func TestConfigureReplaces(t *testing.T) {
 	c := siteConfig(b.site)
 	c.Device[0].Ports[5] = PortConfig{}
 	c.Device[0].Ports[2].UDP.Remove(7, 7)
-	if err := Configure(c); err != nil {
+	if err := Configure(c, unpublished); err != nil {
 		t.Fatal(err)
 	}
 	if got := Snapshot(0); got != before {
@@ -71,7 +72,7 @@ func TestPointToPoint(t *testing.T) {
 	c := siteConfig(b.site)
 	c.Device[1] = DeviceConfig{} // its /24 would refuse 10.0.0.0
 	c.Device[0].Ports[2].Prefix = 31
-	if err := Configure(c); err != nil {
+	if err := Configure(c, unpublished); err != nil {
 		t.Fatal(err)
 	}
 	h := b.site.From()
@@ -79,5 +80,41 @@ func TestPointToPoint(t *testing.T) {
 	request, reply := wiretest.Echo(h, 4000, nil)
 	if action, _ := b.deliver(t, 0, request); action != Reply|uint32(len(reply)) {
 		t.Errorf("Deliver = %#x, want an answer", action)
+	}
+}
+
+// unpublished is for tests that ask DeviceAt for each frame.
+func unpublished(uint32, Device) {}
+
+// A configuration replaces the one in use device by device, each in one word; what is counted stays.
+func TestConfigureLive(t *testing.T) {
+	b := newBench(t)
+	for round := range 4 {
+		c := siteConfig(b.site)
+		if round%2 != 0 {
+			c.Device[0].Ports[2].UDP = filter.PortSet{}
+		}
+		old := DeviceAt(0)
+		before := Snapshot(0)
+		published := map[uint32]Device{}
+		if err := Configure(c, func(dev uint32, d Device) { published[dev] = d }); err != nil {
+			t.Fatal(err)
+		}
+		if len(published) != Devices || published[0] == old || published[0] != DeviceAt(0) {
+			t.Fatalf("round %d: published %v, was %#x, DeviceAt(0) = %#x", round, published, old, DeviceAt(0))
+		}
+		if Snapshot(0) != before {
+			t.Errorf("round %d: counters changed by Configure", round)
+		}
+		want := UDPEcho
+		if round%2 != 0 {
+			want = InbandUDPPort
+		}
+		request, _ := wiretest.Echo(b.site.From(), 40000, wiretest.Payload(8, 1))
+		copy(b.all[frameAt:], request)
+		Deliver(DeviceAt(0), b.memory.Frame(slot), uint32(len(request)))
+		if after := Snapshot(0); after[want] != before[want]+1 || after[Received] != before[Received]+1 {
+			t.Errorf("round %d: %s = %d, want %d", round, CounterNames[want], after[want], before[want]+1)
+		}
 	}
 }

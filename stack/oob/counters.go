@@ -70,9 +70,11 @@ type Stats [NumCounters]uint32
 //
 //oob:stage inband
 func Snapshot(dev uint32) (s Stats) {
-	d := &devices[dev%Devices]
-	for i := range s {
-		s[i] = mmio.Load(&d.count[i])
+	for b := range banks {
+		d := &banks[b][dev%Devices]
+		for i := range s {
+			s[i] += mmio.Load(&d.count[i])
+		}
 	}
 	return s
 }

@@ -85,7 +85,7 @@ func TestEventLost(t *testing.T) {
 func TestEventRace(t *testing.T) {
 	newBench(t)
 	const n = 2000
-	lost := Snapshot(0)[EventLost]
+	lost := banks[serving[0]][0].count[EventLost]
 	var wg sync.WaitGroup
 	done := make(chan struct{})
 	got := []uint16{}
@@ -105,7 +105,7 @@ func TestEventRace(t *testing.T) {
 			}
 		}
 	})
-	d := &devices[0]
+	d := &banks[serving[0]][0]
 	for i := range uint32(n) {
 		d.event(EventNeighbour, &d.port[1], 10|i>>8<<16|i&0xff<<24, 0, 0)
 	}

@@ -48,7 +48,7 @@ func (d *device) other(p *port, addr, packet uintptr, length uint32) uint32 {
 	if !d.mayAnswerMAC(e.Src0, e.SrcType) {
 		return d.drop(SourceMAC)
 	}
-	if !p.mayAnswer(src, p.addr) {
+	if !d.mayAnswer(p, src, p.addr) {
 		return d.drop(SourceIP)
 	}
 	d.count[ICMPEcho]++
@@ -85,9 +85,9 @@ func (d *device) mayAnswerMAC(mac0, mac4 uint32) bool {
 // in 0.0.0.0/8 or 127.0.0.0/8 (3.2.1.3, RFC 1122), no address of ours.
 //
 //oob:stage oob
-func (p *port) mayAnswer(src, own uint32) bool {
+func (d *device) mayAnswer(p *port, src, own uint32) bool {
 	if (src^own)&p.mask != 0 && !isHost(src) {
 		return false
 	}
-	return suspects[src>>24] == 0 || !isRefused(src)
+	return d.suspects[src>>24] == 0 || !d.isRefused(src)
 }

@@ -6,7 +6,7 @@
 // claims ARP and ICMP echo requests for its address and the UDP ports its rules accept, a port without rules all IPv4. The
 // rules, frame by frame, are in README.md beside this file; each outcome has one counter (counters.go).
 //
-// Everything here is static, pointer-free and of fixed size; Configure fills it while the stage does not serve. What the
+// Everything here is static, pointer-free and of fixed size; Configure builds the next setting beside the one in use, and changes over in one word. What the
 // stage learns on the way goes to in-band through a ring of events.
 //
 // Stage: oob; config.go, names.go and the consumer's half of event.go are in-band. Follows: RFC 862 (echo, 1983), RFC 792
@@ -36,10 +36,12 @@ func Length(action uint32) uint32 { return action & (Reply - 1) }
 // Device is a device's address for Deliver, an integer: to have it at hand is shorter than to find it by a number.
 type Device uintptr
 
-// DeviceAt returns the device of number dev.
+// DeviceAt returns the device of number dev, as it is configured now.
 //
 //oob:stage any
-func DeviceAt(dev uint32) Device { return Device(unsafe.Pointer(&devices[dev%Devices])) }
+func DeviceAt(dev uint32) Device {
+	return Device(unsafe.Pointer(&banks[serving[dev%Devices]%uint32(len(banks))][dev%Devices]))
+}
 
 // Deliver decides on the frame of n bytes (FCS excluded) that dev, from DeviceAt, received at addr, as frame.Memory.Frame returns
 // it, and returns the action. The slot is the caller's, before and after; it has room for MinLen bytes and two.
@@ -128,7 +130,7 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 		return d.drop(UDPShort)
 	}
 	pair, ports := ip.Ports, wire.Swap32(ip.Ports)
-	service := services[uint16(ports)]
+	service := d.services[uint16(ports)]
 	if service&p.accept == 0 {
 		if p.rules == 0 {
 			return d.drop(Unclaimed)
@@ -144,7 +146,7 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 	}
 
 	// The echo. Nobody gets it whose answer could come back to us or go to many.
-	if services[ports>>16]&serviceID != serviceNone {
+	if d.services[ports>>16]&serviceID != serviceNone {
 		return d.drop(UDPSourcePort)
 	}
 	src0 := e.Src0
@@ -152,7 +154,7 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 		return d.drop(SourceMAC)
 	}
 	var src uint32
-	if src = ip.Src; !p.mayAnswer(src, dst) {
+	if src = ip.Src; !d.mayAnswer(p, src, dst) {
 		return d.drop(SourceIP)
 	}
 	ip.Ports = pair<<16 | pair>>16

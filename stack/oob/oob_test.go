@@ -56,7 +56,7 @@ func newBench(t testing.TB) *bench {
 	b := &bench{site: wiretest.DefaultSite(), memory: m}
 	b.all = unsafe.Slice((*byte)(unsafe.Add(nil, m.Base)), 3*frame.SlotSize)
 	b.before = make([]byte, len(b.all))
-	if err := Configure(siteConfig(b.site)); err != nil {
+	if err := Configure(siteConfig(b.site), unpublished); err != nil {
 		t.Fatal(err)
 	}
 	drain()
@@ -233,7 +233,7 @@ func TestPorts(t *testing.T) {
 			d.Ports[i].UDP.Add(7, 7)
 		}
 	}
-	if err := Configure(c); err != nil {
+	if err := Configure(c, unpublished); err != nil {
 		t.Fatal(err)
 	}
 	for i := range d.Ports {
@@ -267,7 +267,7 @@ func TestVLANRule(t *testing.T) {
 	b := newBench(t)
 	c := siteConfig(b.site)
 	c.Device[0].VLANs.Add(77)
-	if err := Configure(c); err != nil {
+	if err := Configure(c, unpublished); err != nil {
 		t.Fatal(err)
 	}
 	h := b.site.VFrom()
@@ -304,7 +304,7 @@ func TestOwnAddresses(t *testing.T) {
 	}
 	c := siteConfig(b.site)
 	c.Own[3] = h.SrcIP
-	if err := Configure(c); err != nil {
+	if err := Configure(c, unpublished); err != nil {
 		t.Fatal(err)
 	}
 	before := Snapshot(0)

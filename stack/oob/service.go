@@ -9,12 +9,12 @@ const (
 	serviceOther // somebody else's: it answers whatever it gets, so what comes from it gets no answer
 )
 
-// services has a word for each UDP port: what the accept rules of all oob ports and the services say about it, in one load.
-// Issue 4's sockets bind here.
+// services has a word for each UDP port: what the accept rules of a device's oob ports and the services say about it, in one
+// load.
 //
-//	bits 0–7    the service, on all oob ports alike
-//	bits 16–31  the oob ports that accept the UDP port: bit 16 + 8 × device + port
-var services [1 << 16]uint32
+//	bits 0–7    the service
+//	bits 16–31  the device's oob ports that accept the UDP port
+type services [1 << 16]uint32
 
 const (
 	serviceID   = 0xff
@@ -42,24 +42,24 @@ var talkative = [...]uint16{
 	123, // NTP
 }
 
-// resetServices leaves what is built in, and no port that accepts anything.
+// reset leaves what is built in, and no port that accepts anything.
 //
 //oob:stage inband
-func resetServices() {
-	services = [1 << 16]uint32{}
+func (s *services) reset() {
+	*s = services{}
 	for _, port := range talkative {
-		services[port] = serviceOther
+		s[port] = serviceOther
 	}
-	services[echoPort] = serviceEcho
+	s[echoPort] = serviceEcho
 }
 
-// acceptUDP makes the oob port with the bit accept take the UDP ports in set.
+// accept makes the oob port with the bit take the UDP ports in set.
 //
 //oob:stage inband
-func acceptUDP(accept uint32, set *filter.PortSet) {
-	for port := range uint32(len(services)) {
+func (s *services) accept(bit uint32, set *filter.PortSet) {
+	for port := range uint32(len(s)) {
 		if set.Has(uint16(port)) {
-			services[port] |= accept
+			s[port] |= bit
 		}
 	}
 }

@@ -1,34 +1,44 @@
 package oob
 
-// refused lists the addresses that a frame to be answered cannot come from: our own, and the first and last of the ports'
-// networks. suspects marks the last octet of each: a source whose last octet is not marked is not in the list, which
-// spares nearly all peers the search.
-var (
-	refused struct {
-		n    uint32
-		addr [64]uint32 // wire order; at most Devices × MaxPorts × 3 + MaxOwn
-	}
+// sources lists the addresses that a frame to be answered cannot come from: this machine's own, and the first and last of its
+// oob ports' networks. suspects marks the last octet of each: a source whose last octet is not marked is not in the list,
+// which spares nearly all peers the search.
+type sources struct {
 	suspects [256]uint32
-)
+	n        uint32
+	refused  [64]uint32 // wire order; at most Devices × MaxPorts × 3 + MaxOwn
+}
 
-// refuse adds addr to the refused sources.
+// refuse adds addr to the list.
 //
 //oob:stage inband
-func refuse(addr uint32) {
-	if addr == 0 || refused.n >= uint32(len(refused.addr)) {
+func (s *sources) refuse(addr uint32) {
+	if addr == 0 || s.n >= uint32(len(s.refused)) {
 		return
 	}
-	refused.addr[refused.n] = addr
-	refused.n++
-	suspects[addr>>24] = 1
+	s.refused[s.n] = addr
+	s.n++
+	s.suspects[addr>>24] = 1
+}
+
+// refusePort adds the addresses of a port.
+//
+//oob:stage inband
+func (s *sources) refusePort(p *PortConfig) {
+	addr, mask := word(p.Addr), p.mask()
+	s.refuse(addr)
+	if addr != 0 && p.Prefix < 31 { // RFC 3021: a /31 has two hosts
+		s.refuse(addr & mask)
+		s.refuse(addr | ^mask)
+	}
 }
 
 // isRefused reports whether addr, which is not 0, is in the list.
 //
 //oob:stage oob
-func isRefused(addr uint32) bool {
-	for i := range refused.addr {
-		if refused.addr[i] == addr {
+func (s *sources) isRefused(addr uint32) bool {
+	for i := range s.refused {
+		if s.refused[i] == addr {
 			return true
 		}
 	}

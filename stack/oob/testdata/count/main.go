@@ -24,7 +24,7 @@ func main() {
 	config.Device[0].Ports[0] = oob.PortConfig{Addr: [4]byte{10, 0, 0, 1}, Prefix: 24, Rules: true}
 	config.Device[0].Ports[0].UDP.Add(7, 7)
 	config.Device[0].Ports[1] = oob.PortConfig{VID: 42, Addr: [4]byte{10, 0, 42, 1}, Prefix: 24}
-	check(oob.Configure(config))
+	check(oob.Configure(config, func(uint32, oob.Device) {}))
 	m, _, err := frame.NewMemory(1)
 	check(err)
 
