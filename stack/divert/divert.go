@@ -1,5 +1,5 @@
 // Package divert carries the frames of each device between three places: the driver's rings, the companion core
-// (stack/oob) and the crossing to in-band. Input diversion is the property it implements: while a device is diverted, its
+// (stack/core) and the crossing to in-band. Input diversion is the property it implements: while a device is diverted, its
 // ingress goes to the companion core first, in the oob stage; while it is not, the same ring code runs in-band and the
 // core is not asked.
 //
@@ -18,8 +18,8 @@ package divert
 
 import (
 	"mortise/drivers/enet"
+	"mortise/stack/core"
 	"mortise/stack/frame"
-	"mortise/stack/oob"
 )
 
 // Devices is the number of devices the table holds, a power of two.
@@ -64,6 +64,9 @@ const (
 	TxOob                       // sent by the oob stage
 	TxInband                    // sent for in-band
 	TxFull                      // an answer of the oob stage found the transmit ring full, and was dropped
+	TxForward                   // sent for another device, from which it came
+	ForwardDown                 // drop: to be forwarded to a device that the oob stage does not drive
+	ForwardFull                 // drop: to be forwarded to a device whose transmit ring or reserve was used up
 	Throttled                   // activations that used up their budget; reception paused until the next tick
 	NumCounters
 )
@@ -78,6 +81,9 @@ var counterInfo = [NumCounters]Count{
 	TxOob:        {Name: "tx_oob", Help: "queued by the oob stage"},
 	TxInband:     {Name: "tx_inband", Help: "queued for in-band"},
 	TxFull:       {Name: "tx_full", Help: "answers that found the transmit ring full", Drop: true},
+	TxForward:    {Name: "tx_forward", Help: "queued for another device, from which they came"},
+	ForwardDown:  {Name: "forward_down", Help: "to be forwarded to a device that is not diverted", Drop: true},
+	ForwardFull:  {Name: "forward_full", Help: "to be forwarded, and the other device had no room", Drop: true},
 	Throttled:    {Name: "throttled", Help: "activations that used up their budget"},
 }
 
@@ -93,14 +99,15 @@ const (
 type device struct {
 	hw enet.Port
 
-	core      oob.Device // the device to the companion core
-	index     uint32     // in table
-	diverted  uint32     // 1: frames go to the companion core first
-	throttled uint32     // 1: reception is masked until the next tick
-	winStart  uint32     // counter value at which the current window began
-	winFrames uint32     // frames handed to in-band in it
-	winTicks  uint32     // length of a window, counter ticks
-	winCap    uint32     // frames for in-band per window
+	core      core.Device // the device to the companion core
+	index     uint32      // in table
+	diverted  uint32      // 1: frames go to the companion core first
+	forwarded uint32      // 1: this activation has sent frames on another device
+	throttled uint32      // 1: reception is masked until the next tick
+	winStart  uint32      // counter value at which the current window began
+	winFrames uint32      // frames handed to in-band in it
+	winTicks  uint32      // length of a window, counter ticks
+	winCap    uint32      // frames for in-band per window
 
 	mem    frame.Memory
 	frames uintptr          // mem.Frame(0)

@@ -9,8 +9,8 @@ import (
 
 	"mortise/drivers/enet"
 	"mortise/drivers/mmio"
+	"mortise/stack/core"
 	"mortise/stack/frame"
-	"mortise/stack/oob"
 )
 
 // Hooks are what the in-band half needs of the board and the stage. All are called in-band only.
@@ -69,7 +69,7 @@ func New(d uint32, c Config) (*Device, error) {
 	}
 	v := &table[d]
 	*v = device{
-		core: oob.DeviceAt(d), index: d,
+		index:    d,
 		winTicks: c.TickHz / 1000, winCap: c.CapPerMS,
 		mem: c.Driver.Memory, frames: c.Driver.Memory.Frame(0),
 	}
@@ -91,12 +91,11 @@ func New(d uint32, c Config) (*Device, error) {
 	return p, nil
 }
 
-// Adopt makes core what the companion core knows device d by: see oob.Configure.
+// Adopt makes c what the companion core knows device d by: before Serve first, then whenever the core has another
+// configuration for it (oob.Configure). It is one store: each frame meets the one or the other.
 //
 //oob:stage inband
-func Adopt(d uint32, core oob.Device) {
-	table[d%Devices].core = core // one word
-}
+func Adopt(d uint32, c core.Device) { table[d%Devices].core = c }
 
 // Serve starts reception, in the stage that toOob names.
 func (p *Device) Serve(toOob bool) {

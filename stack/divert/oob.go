@@ -1,8 +1,8 @@
 package divert
 
 import (
+	"mortise/stack/core"
 	"mortise/stack/frame"
-	"mortise/stack/oob"
 )
 
 // Poll serves the receive ring of device d: each frame is decided by the companion core if the device is diverted, else
@@ -35,19 +35,25 @@ func Poll(d uint32) uint32 {
 			v.free.Put(slot)
 			continue
 		}
-		action := oob.Inband
+		action := core.Inband
 		if v.diverted != 0 {
-			action = oob.Deliver(v.core, v.frames+uintptr(slot)*frame.SlotSize, n)
+			action = core.Deliver(v.core, v.frames+uintptr(slot)*frame.SlotSize, n)
 		}
-		if action >= oob.Reply {
-			if v.hw.Send(slot, oob.Length(action)) || v.sendAgain(slot, oob.Length(action)) {
+		switch {
+		case action >= core.Reply:
+			if v.hw.Send(slot, core.Length(action)) || v.sendAgain(slot, core.Length(action)) {
 				counters[v.index%Devices][TxOob]++
 				continue
 			}
-		} else if action == oob.Inband {
+			counters[v.index%Devices][TxFull]++
+		case action == core.Inband:
 			v.left[left%rxBudget] = slot<<16 | n
 			left++
 			continue
+		case action >= core.Forward:
+			slot = v.forward(slot, action)
+		case action >= core.Kept:
+			slot = core.Slot(action)
 		}
 		v.free.Put(slot)
 	}
@@ -57,7 +63,10 @@ func Poll(d uint32) uint32 {
 		v.handOver(&counters[v.index%Devices], frame.Ref{Slot: uint16(v.left[i] >> 16), Len: uint16(v.left[i])})
 	}
 	v.reclaim()
-	if left != 0 || v.diverted != 0 && oob.PendingEvents() != 0 {
+	if v.forwarded != 0 {
+		v.settle()
+	}
+	if left != 0 || v.diverted != 0 && core.PendingEvents() != 0 {
 		todo |= WakeInband
 	}
 	return todo
@@ -75,17 +84,48 @@ func (v *device) refill(n uint32) {
 }
 
 // sendAgain sends n bytes of the frame in slot although the transmit ring was full, if there is room once what has
-// completed is taken back. Else it reports false, and counts.
+// completed is taken back.
 //
 //oob:stage any
 //go:noinline
 func (v *device) sendAgain(slot, n uint32) bool {
 	v.reclaim()
-	if v.hw.Send(slot, n) {
-		return true
+	return v.hw.Send(slot, n)
+}
+
+// forward sends the frame in slot on another device that the oob stage drives, and returns the empty slot that came for it: the
+// frame's own, if it could not be sent and was dropped.
+//
+//oob:stage oob
+func (v *device) forward(slot, action uint32) uint32 {
+	w := &table[core.To(action)%Devices]
+	if w.diverted == 0 {
+		counters[v.index%Devices][ForwardDown]++
+		return slot
 	}
-	counters[v.index%Devices][TxFull]++
-	return false
+	if w.free.Len() <= rxBudget {
+		w.reclaim() // what w's own reception needs stays
+	}
+	if w.free.Len() <= rxBudget || !w.hw.Send(slot, core.Length(action)) && !w.sendAgain(slot, core.Length(action)) {
+		counters[v.index%Devices][ForwardFull]++
+		return slot
+	}
+	empty, _ := w.free.Get()
+	counters[w.index%Devices][TxForward]++
+	v.forwarded = 1
+	return empty
+}
+
+// settle takes back what the other devices have sent of the frames that were forwarded to them.
+//
+//oob:stage oob
+func (v *device) settle() {
+	v.forwarded = 0
+	for d := range uint32(Devices) {
+		if w := &table[d]; w != v && w.diverted != 0 {
+			w.reclaim()
+		}
+	}
 }
 
 // handOver swaps a received frame for an empty slot of in-band's share, or drops it.

@@ -1,6 +1,10 @@
 package oob
 
-import "mortise/drivers/mmio"
+import (
+	_ "unsafe" // for linkname
+
+	"mortise/drivers/mmio"
+)
 
 // EventRingSize is the number of events that wait for in-band at most: when it is full, new ones are lost and counted.
 const EventRingSize = 64
@@ -73,4 +77,5 @@ func PopEvent() (v Event, ok bool) {
 // PendingEvents returns the number of events that wait: when it is not 0 after an activation, wake in-band.
 //
 //oob:stage any
+//go:linkname PendingEvents mortise/stack/core.PendingEvents
 func PendingEvents() uint32 { return mmio.Load(&events.tail) - mmio.Load(&events.head) }

@@ -17,24 +17,20 @@ package oob
 import (
 	"unsafe"
 
+	"mortise/stack/core"
 	"mortise/stack/frame"
 	"mortise/stack/wire"
 )
 
-// What Deliver returns: one of Inband and Drop, or Reply plus the length of the answer in the low half.
+// What Deliver returns, and the device it is called for: the contract of a companion core.
 const (
-	Inband uint32 = 0       // not ours: in-band gets the frame, of which no byte has changed
-	Drop   uint32 = 1       // consumed, and counted: the slot is free again
-	Reply  uint32 = 1 << 16 // the slot holds the answer: transmit Length(action) bytes of it
+	Inband = core.Inband
+	Drop   = core.Drop
+	Reply  = core.Reply
 )
 
-// Length returns the number of bytes to transmit for an action that has Reply set.
-//
-//oob:stage oob
-func Length(action uint32) uint32 { return action & (Reply - 1) }
-
-// Device is a device's address for Deliver, an integer: to have it at hand is shorter than to find it by a number.
-type Device uintptr
+// Device is a device of this core.
+type Device = core.Device
 
 // DeviceAt returns the device of number dev, as it is configured now.
 //
@@ -43,8 +39,8 @@ func DeviceAt(dev uint32) Device {
 	return Device(unsafe.Pointer(&banks[serving[dev%Devices]%uint32(len(banks))][dev%Devices]))
 }
 
-// Deliver decides on the frame of n bytes (FCS excluded) that dev, from DeviceAt, received at addr, as frame.Memory.Frame returns
-// it, and returns the action. The slot is the caller's, before and after; it has room for MinLen bytes and two.
+// Deliver is core.Deliver: it decides on the frame of n bytes (FCS excluded) that dev, from DeviceAt, received at addr, as
+// frame.Memory.Frame returns it, and returns the action. The slot is the caller's, before and after; it has room for MinLen bytes and two.
 //
 // One function from the frame's first byte to the UDP echo's last: on arm, where arguments go through the stack, each call
 // would cost ten to twenty-five instructions of the few hundred that an answer takes. It fits in the room that each stack
@@ -52,6 +48,7 @@ func DeviceAt(dev uint32) Device {
 //
 //oob:stage oob
 //go:nosplit
+//go:linkname Deliver mortise/stack/core.Deliver
 func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 	d := (*device)(unsafe.Add(nil, dev))
 	d.count[Received]++

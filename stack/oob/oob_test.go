@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"mortise/stack/core"
 	"mortise/stack/frame"
 	"mortise/stack/wire"
 	"mortise/stack/wire/wiretest"
@@ -85,7 +86,7 @@ func (b *bench) deliver(t testing.TB, dev uint32, f []byte) (action uint32, repl
 	end := frameAt
 	switch {
 	case action&Reply != 0:
-		end += int(Length(action))
+		end += int(core.Length(action))
 		reply = b.all[frameAt:end]
 	case action == Drop:
 		end += len(f)

@@ -52,7 +52,7 @@ func TestOobTextIsTheSameUnderLoad(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"mortise/stack/stage.dispatch", "mortise/stack/oob.Deliver"} {
+	for _, name := range []string{"mortise/stack/stage.dispatch", "mortise/stack/core.Deliver"} {
 		if !slices.Contains(names, name) {
 			t.Errorf("%s is not reachable from %q: the test sees too little", name, vectors)
 		}

@@ -1,0 +1,60 @@
+// Package core is the contract between the devices and the companion core, which owns the oob stage: it decides which frames
+// that stage takes.
+//
+// The companion core is a package chosen at build time and called statically. It provides the two functions here by name:
+//
+//	//go:linkname Deliver mortise/stack/core.Deliver
+//	//go:linkname PendingEvents mortise/stack/core.PendingEvents
+//
+// and an image links the one that it imports; two of them, or none, do not link. stack/oob is Mortise's own; core/coretest has a
+// tiny one that shows what is needed.
+//
+// Stage: any. Does not support: two companion cores in an image.
+package core
+
+// Device is a device's address for Deliver, an integer of the companion core's choice: to have it at hand is shorter than to
+// find it by a number. stack/divert keeps one for each device (divert.Adopt), and hands it over unseen.
+type Device uintptr
+
+// What Deliver returns. The slot is the caller's in each case but Kept.
+const (
+	// Inband: not ours. In-band gets the frame, of which no byte has changed.
+	Inband uint32 = 0
+	// Drop: consumed, and counted. The slot is free again.
+	Drop uint32 = 1
+	// Kept, plus the number of an empty slot in the low half: the core keeps the frame's slot and gives this one for it.
+	Kept uint32 = 1 << 29
+	// Forward, plus the number of a device in bits 16 to 23, plus a length in the low half: transmit Length(action) bytes of
+	// the slot on that device, which gives an empty slot for it.
+	Forward uint32 = 1 << 30
+	// Reply, plus the length of the answer in the low half: transmit Length(action) bytes of the slot on the device that
+	// received it. Actions from Reply on are replies: the shortest test is for what is most urgent.
+	Reply uint32 = 1 << 31
+)
+
+// Length returns the number of bytes to transmit for Reply and Forward.
+//
+//oob:stage oob
+func Length(action uint32) uint32 { return action & 0xffff }
+
+// Slot returns the slot that came for the frame's, for Kept.
+//
+//oob:stage oob
+func Slot(action uint32) uint32 { return action & 0xffff }
+
+// To returns the device to transmit on, for Forward.
+//
+//oob:stage oob
+func To(action uint32) uint32 { return action >> 16 & 0xff }
+
+// Deliver decides on the frame of n bytes (FCS excluded) that dev received at addr, as frame.Memory.Frame returns it, and
+// returns the action. The stage that drives the device calls it for each frame, in the order of their arrival.
+//
+//oob:stage oob
+func Deliver(dev Device, addr uintptr, n uint32) uint32
+
+// PendingEvents returns the number of events that the core has for in-band: when it is not 0 after an activation, in-band is
+// woken.
+//
+//oob:stage any
+func PendingEvents() uint32

@@ -1,0 +1,51 @@
+// Package coretest is a companion core of a few lines, in the place of stack/oob: it sends back frames of the EtherType for local
+// experiments, drops those addressed to nobody, and forwards those of the second such EtherType to the other device.
+//
+// Its test runs stack/divert with it: another core can be plugged in by importing it, and nothing else changes.
+//
+// Stage: oob. Follows: IEEE Std 802-2014, 9.2.3 (EtherTypes for local experiments). Does not support: anything useful.
+package coretest
+
+import (
+	_ "unsafe" // for linkname
+
+	"mortise/stack/core"
+	"mortise/stack/wire"
+)
+
+// The EtherTypes 0x88b5 and 0x88b6 in wire order.
+const (
+	typeEcho    = 0xb588
+	typeForward = 0xb688
+)
+
+// Delivered counts the frames that each device delivered; a device's core.Device is its number.
+var Delivered [2]uint32
+
+// Deliver is core.Deliver.
+//
+//oob:stage oob
+//go:nosplit
+//go:linkname Deliver mortise/stack/core.Deliver
+func Deliver(dev core.Device, addr uintptr, n uint32) uint32 {
+	Delivered[dev%2]++
+	e := wire.EthernetAt(addr)
+	switch e.SrcType >> 16 {
+	case typeEcho:
+		src0, src4 := e.Src0, e.SrcType&0xffff
+		e.Src0, e.SrcType = e.Dst0>>16|e.Dst2<<16, typeEcho<<16|e.Dst2>>16
+		e.Dst0, e.Dst2 = src0<<16, src0>>16|src4<<16
+		return core.Reply | n
+	case typeForward:
+		return core.Forward | uint32(1-dev)<<16 | n
+	case 0:
+		return core.Drop
+	}
+	return core.Inband
+}
+
+// PendingEvents is core.PendingEvents: this core has none.
+//
+//oob:stage any
+//go:linkname PendingEvents mortise/stack/core.PendingEvents
+func PendingEvents() uint32 { return 0 }
