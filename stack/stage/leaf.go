@@ -21,6 +21,12 @@ func Wake()
 //go:noescape
 func Now() uint32
 
+// Time returns the virtual counter: Now with its high word.
+//
+//oob:stage any
+//go:noescape
+func Time() uint64
+
 // TicksPerSecond returns the frequency of Now in Hz (CNTFRQ): 62.5 MHz in QEMU, 8 MHz on i.MX6UL.
 //
 //oob:stage any
@@ -28,7 +34,7 @@ func Now() uint32
 func TicksPerSecond() uint32
 
 // Arm lets the timer start an activation in ticks ticks from now (below 2³¹), once; it replaces what was armed before. An
-// expired timer asserts its interrupt until dispatch calls Arm, ArmAt or Disarm.
+// expired timer asserts its interrupt until dispatch calls Arm, ArmAt, ArmTime or Disarm.
 //
 //oob:stage any
 //go:noescape
@@ -40,6 +46,12 @@ func Arm(ticks uint32)
 //oob:stage any
 //go:noescape
 func ArmAt(time uint32)
+
+// ArmTime is ArmAt for a time of Time, however far ahead.
+//
+//oob:stage any
+//go:noescape
+func ArmTime(time uint64)
 
 // Disarm stops the timer, and takes back the interrupt of one that has expired.
 //

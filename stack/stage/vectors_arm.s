@@ -25,6 +25,7 @@
 #define SUBS_PC_LR_4		WORD	$0xe25ef004	// return from FIQ (B9.3.20)
 #define MRRC_CNTVCT_R0_R1	WORD	$0xec510f1e	// mrrc p15, 1, r0, r1, c14
 #define MRRC_CNTVCT_R8_R9	WORD	$0xec598f1e
+#define MCRR_CVAL_R0_R1		WORD	$0xec410f3e	// mcrr p15, 3, r0, r1, c14
 
 // The frame of an activation: R0–R8 and LR at the top of the stack. R8 is the counter at its begin.
 #define FRAME	40
@@ -271,6 +272,13 @@ TEXT ·Now(SB),NOSPLIT|NOFRAME,$0-4
 	MOVW	R0, ret+0(FP)
 	RET
 
+// func Time() uint64
+TEXT ·Time(SB),NOSPLIT|NOFRAME,$0-8
+	MRRC_CNTVCT_R0_R1
+	MOVW	R0, ret_lo+0(FP)
+	MOVW	R1, ret_hi+4(FP)
+	RET
+
 // func TicksPerSecond() uint32
 TEXT ·TicksPerSecond(SB),NOSPLIT|NOFRAME,$0-4
 	MRC	15, 0, R0, C14, C0, 0
@@ -295,7 +303,17 @@ TEXT ·ArmAt(SB),NOSPLIT|NOFRAME,$0-4
 	SUB	R0, R2, R2
 	ADD.S	R2, R0, R0
 	ADC	R2->31, R1, R1
-	WORD	$0xec410f3e	// mcrr p15, 3, r0, r1, c14
+	MCRR_CVAL_R0_R1
+	MOVW	$1, R0
+	MCR	15, 0, R0, C14, C3, 1
+	ISB_SY
+	RET
+
+// func ArmTime(time uint64)
+TEXT ·ArmTime(SB),NOSPLIT|NOFRAME,$0-8
+	MOVW	time_lo+0(FP), R0
+	MOVW	time_hi+4(FP), R1
+	MCRR_CVAL_R0_R1
 	MOVW	$1, R0
 	MCR	15, 0, R0, C14, C3, 1
 	ISB_SY
