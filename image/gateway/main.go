@@ -3,7 +3,7 @@
 // Command gateway is the firmware: the two stages with everything between them, as the configuration asks for.
 //
 // main.go says in what order things start, devices.go maps the configuration to devices, dispatch.go is the oob stage's
-// activation, link.go follows the cables, service.go serves in-band's interrupts, supervise.go starts and stops the oob stage, watchdog.go and watchdog_oob.go feed
+// activation, tasks.go its tasks, link.go follows the cables, service.go serves in-band's interrupts, supervise.go starts and stops the oob stage, watchdog.go and watchdog_oob.go feed
 // the watchdog and note what a reset would otherwise take away, status.go is what the status page shows.
 // load_*.go and inject*.go are built into images for tests only.
 //
@@ -27,6 +27,7 @@ import (
 	"mortise/stack/inband"
 	"mortise/stack/stage"
 	"mortise/stack/status"
+	"mortise/stack/task"
 )
 
 // Set by the linker (-X): see tools/mortise.
@@ -73,6 +74,7 @@ func main() {
 		log.Fatalf("start: %v", err)
 	}
 	fmt.Println("serving")
+	task.Serve()
 	for _, load := range loads {
 		load()
 	}
@@ -91,6 +93,9 @@ func (g *gatewayImage) start() error {
 	g.openRecord()
 	stage.Init(stage.Config{CPU: mx6ullevk.CPU, GIC: &mx6ullevk.GIC, OnFault: g.onFault, Fallback: g.silence(), Mark: doingWord})
 	if err := g.addDevices(); err != nil {
+		return err
+	}
+	if err := g.addTasks(); err != nil {
 		return err
 	}
 	if err := g.startInband(); err != nil {

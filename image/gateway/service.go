@@ -9,11 +9,13 @@ import (
 	"mortise/drivers/tick"
 	"mortise/stack/oob"
 	"mortise/stack/stage"
+	"mortise/stack/task"
 )
 
 // startStage lets interrupts come in, then starts the oob stage and every device.
 func (g *gatewayImage) startStage() {
 	tick.Start(mx6ullevk.CPU, &mx6ullevk.GIC, g.interrupt)
+	task.Restart()
 	stage.Start()
 	for i, d := range g.devices {
 		d.Serve(g.tables.Devices[i].Diverted)

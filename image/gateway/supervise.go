@@ -14,6 +14,7 @@ import (
 	"mortise/stack/console"
 	"mortise/stack/divert"
 	"mortise/stack/stage"
+	"mortise/stack/task"
 )
 
 // onFault takes every device to in-band after a fault has stopped the oob stage, and starts the stage again if the policy
@@ -22,6 +23,7 @@ func (g *gatewayImage) onFault(f stage.Fault) {
 	g.supervise.Lock()
 	defer g.supervise.Unlock()
 	fmt.Print(f)
+	tellTaskFault()
 	now := time.Since(g.started)
 	g.record.Fault(f.String(), now)
 	var diverted []*divert.Device
@@ -51,7 +53,7 @@ func (g *gatewayImage) onFault(f stage.Fault) {
 
 // serve lets the stage serve after a fault or a stop, with every device of the oob stage's. The caller holds supervise.
 func (g *gatewayImage) serve() {
-	oobRetry = 0 // the timer was disarmed
+	task.Restart()
 	stage.Restart()
 	stage.Start()
 	for i, d := range g.devices {

@@ -11,6 +11,7 @@ import (
 	"mortise/drivers/wdog"
 	"mortise/stack/guard"
 	"mortise/stack/stage"
+	"mortise/stack/task"
 )
 
 // In-band beats four times in a timeout, and at least so often: half of the silence that the oob stage's timer can wait for
@@ -19,8 +20,8 @@ const longestBeat = 4 * time.Second
 
 // The words of doing, where oob code, which does not import stack/guard, finds them.
 const (
-	doingKick  = guard.DoingKick
-	doingTimer = guard.DoingTimer
+	doingKick = guard.DoingKick
+	doingTask = guard.DoingTask
 )
 
 // The record fits.
@@ -91,15 +92,12 @@ func (g *gatewayImage) beat() {
 	}
 }
 
-// postpone moves the oob stage's timer on. The stage may arm it for a retry of its own at any instruction of this.
+// postpone moves on the time at which the oob stage goes on alone. Its timer is left as it is: when it expires, the task
+// sets it anew.
 func postpone() {
 	mmio.Store(&dogDue, stage.Now()+dogSilence)
-	mmio.Store(&dogOn, 1)
-	if mmio.Load(&oobRetry) != 0 {
-		return // the timer expires soon, and is then set to dogDue
-	}
-	stage.ArmAt(mmio.Load(&dogDue))
-	if mmio.Load(&oobRetry) != 0 {
-		stage.Arm(oobRetryTicks)
+	if mmio.Load(&dogOn) == 0 {
+		mmio.Store(&dogOn, 1)
+		task.Post(taskWatchdog)
 	}
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // In-band feeds the watchdog while both stages are well: an activation that does not end keeps in-band, too, from running.
-// The oob stage feeds it at its timer while in-band is silent; each beat of in-band moves the timer on, so that it never
-// expires while in-band lives. So the watchdog costs the oob stage nothing as long as all is well.
+// The oob stage feeds it while in-band is silent: each beat of in-band moves dogDue on, and the task that looks at it runs
+// when the last dogDue that it saw has passed, which is about once a beat as long as all is well.
 var (
 	dogBase    uintptr // 0: there is no watchdog
 	dogSilence uint32  // ticks without a beat until the oob stage goes on alone
@@ -26,21 +26,24 @@ var (
 //oob:stage oob
 func doing(what uint32) { mmio.StoreMem(doingWord, what) }
 
-// dogExpired feeds in place of an in-band stage that is silent.
+// dogExpired is the task taskWatchdog: it feeds in place of an in-band stage that is silent.
 //
 //oob:stage oob
 func dogExpired() {
 	if mmio.Load(&dogOn) == 0 {
 		return
 	}
-	if now := stage.Now(); now-dogDue < 1<<31 {
+	now := stage.Now()
+	due := mmio.Load(&dogDue)
+	if now-due < 1<<31 {
 		mmio.StoreMem(aloneWord, mmio.LoadMem(aloneWord)+1)
 		if dogStrict != 0 {
 			dogOn = 0
 			return
 		}
 		wdog.Feed(dogBase)
-		dogDue = now + dogSilence
+		due = now + dogSilence
+		dogDue = due
 	}
-	stage.ArmAt(mmio.Load(&dogDue))
+	watchdogTimer.In(due - now)
 }

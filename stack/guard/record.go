@@ -32,8 +32,8 @@ const (
 // What the oob stage is doing, as it stores it at Record.Doing: frames that the devices received are the rest, so that their
 // path has nothing to store.
 const (
-	DoingKick  = 0x4b49434b // in-band's frames to send, and what it asks for
-	DoingTimer = 0x54494d45
+	DoingKick = 0x4b49434b // in-band's frames to send, and what it asks for
+	DoingTask = 0x5441534b
 	// What the fault vectors leave when they have failed.
 	doingContain = stage.MarkContain
 )
@@ -183,8 +183,8 @@ func doing(w uint32, serving bool) string {
 	switch {
 	case w == DoingKick:
 		return "an activation for a kick of in-band"
-	case w == DoingTimer:
-		return "an activation for its timer"
+	case w == DoingTask:
+		return "its tasks"
 	case w == doingContain:
 		return "the containment of a fault, which failed"
 	case !serving:

@@ -41,7 +41,7 @@ var Rules = []Rule{
 			return f.Oob && !within(f.Package, faulty)
 		},
 		Allows: func(imported string) bool {
-			return slices.Contains(source.Library, imported) || within(imported, "./drivers", "./stack") && !within(imported, inband...)
+			return slices.Contains(source.Library, imported) || within(imported, "./drivers", "./stack", "./tasks") && !within(imported, inband...)
 		},
 	},
 	{

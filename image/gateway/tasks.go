@@ -1,0 +1,31 @@
+//go:build tamago
+
+package main
+
+import (
+	"log"
+
+	"mortise/stack/stage"
+	"mortise/stack/task"
+)
+
+// addTasks tells stack/task which tasks there are.
+func (g *gatewayImage) addTasks() (err error) {
+	list := append(userTasks(), task.Config{ID: taskWatchdog, Name: "watchdog", AtStart: true})
+	if err := task.Configure(stage.TicksPerSecond(), list...); err != nil {
+		return err
+	}
+	if retryTimer, err = task.NewTimer(task.NoTask); err != nil {
+		return err
+	}
+	retryTicks = stage.TicksPerSecond() / 10000
+	watchdogTimer, err = task.NewTimer(taskWatchdog)
+	return err
+}
+
+// tellTaskFault says which task a fault was in.
+func tellTaskFault() {
+	if name := task.Faulted(); name != "" {
+		log.Printf("oob stage: the fault was in task %s", name)
+	}
+}

@@ -1,0 +1,13 @@
+//go:build tamago && !tasks
+
+package main
+
+import "mortise/stack/task"
+
+// runUser calls the tasks of users, of which the gateway's own image has none.
+//
+//oob:stage oob
+func runUser(uint32) {}
+
+// userTasks describes them.
+func userTasks() []task.Config { return nil }

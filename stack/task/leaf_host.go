@@ -1,0 +1,38 @@
+//go:build !tamago
+
+package task
+
+// host stands for the stage on the host: what tests set and look at.
+var host struct {
+	time  uint64
+	armed bool
+	at    uint64
+	wakes int
+	run   func(id uint32)
+	kick  func()
+}
+
+//oob:stage oob
+func run(id uint32) { host.run(id) }
+
+//oob:stage any
+func now() uint32 { return uint32(host.time) }
+
+//oob:stage any
+func clock() uint64 { return host.time }
+
+//oob:stage oob
+func arm(time uint64) { host.armed, host.at = true, time }
+
+//oob:stage oob
+func disarm() { host.armed = false }
+
+//oob:stage oob
+func wake() { host.wakes++ }
+
+//oob:stage inband
+func kick() {
+	if host.kick != nil {
+		host.kick()
+	}
+}
