@@ -13,6 +13,7 @@ MORTISE := build/mortise
 help:
 	@echo 'make firmware   build build/mx6ullevk/gateway.elf'
 	@echo '                LOAD=gc,print: gateway-load.elf, with in-band load (gc, spin, print, bulk)'
+	@echo '                TASKS=latency: gateway-latency.elf, with the oob tasks of image/gateway/tasks_latency.go'
 	@echo 'make run        boot it in QEMU with live peers; a table of latencies; ^C ends it'
 	@echo '                FOR=20s: end by itself  PCAP=FILE: keep a capture'
 	@echo 'make test       all tests, those in QEMU too'
@@ -25,7 +26,7 @@ help:
 	@echo 'TAMAGO=PATH     this go command that knows GOOS=tamago; else one is made and kept in the cache'
 
 firmware: $(MORTISE)
-	@$(MORTISE) firmware -load '$(LOAD)' -config '$(CONFIG)'
+	@$(MORTISE) firmware -load '$(LOAD)' -tasks '$(TASKS)' -config '$(CONFIG)'
 
 run: $(MORTISE)
 	@$(MORTISE) run $(if $(FOR),-for '$(FOR)') -pcap '$(PCAP)' -qemu '$(QEMU)' -config '$(CONFIG)'
@@ -42,7 +43,7 @@ bench:
 check: $(MORTISE)
 	$(GO) vet ./...
 	@$(MORTISE) vet
-	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l board drivers image stack tools *.go); \
+	@unformatted=$$("$$($(GO) env GOROOT)/bin/gofmt" -l board drivers image stack tasks tools *.go); \
 	  test -z "$$unformatted" || { echo "not gofmt-ed: $$unformatted"; exit 1; }
 	$(GO) test -count=1 ./tools/mortise/internal/rules
 

@@ -26,13 +26,17 @@ func board() *gateway.Board {
 func firmwareCommand(f *flag.FlagSet) func(context.Context, string) error {
 	load := f.String("load", "", "link in-band load in: gc, spin, print, bulk or several, with commas (gateway-load.elf)")
 	inject := f.Bool("inject", false, "link the fault injection of the tests in (gateway-inject.elf)")
+	tasks := f.String("tasks", "", "link oob tasks in: `NAME` of image/gateway/tasks_NAME.go (gateway-NAME.elf)")
 	config := f.String("config", "", "configuration `file` (default: gateway.toml at the root)")
 	return func(ctx context.Context, root string) error {
 		loads, err := firmware.ParseLoads(*load)
 		if err != nil {
 			return err
 		}
-		_, _, err = buildFirmware(ctx, firmware.Options{Root: root, Load: loads, Inject: *inject, Config: *config})
+		if _, err := firmware.ParseTasks(root, *tasks); err != nil {
+			return err
+		}
+		_, _, err = buildFirmware(ctx, firmware.Options{Root: root, Load: loads, Tasks: *tasks, Inject: *inject, Config: *config})
 		return err
 	}
 }

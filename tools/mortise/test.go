@@ -20,6 +20,7 @@ const (
 	envGo     = "MORTISE_TAMAGO_GO"  // go command that builds firmware
 	envPlain  = "MORTISE_ELF"        // the production image
 	envLoad   = "MORTISE_LOAD_ELF"   // an image for each kind of in-band load: gc=PATH:spin=PATH
+	envTasks  = "MORTISE_TASKS_ELF"  // images with oob tasks: NAME=PATH:NAME+LOAD=PATH
 	envInject = "MORTISE_INJECT_ELF" // the image with fault injection
 	envLogs   = "MORTISE_TEST_LOGS"  // folder for the serial log and the capture of a test that failed
 )
@@ -166,6 +167,19 @@ func (r *testRun) images(ctx context.Context) (string, error) {
 		}
 		built[load] = o.File()
 	}
+	var tasks []string
+	for _, load := range append([]string{""}, tested...) {
+		const name = "latency"
+		o := firmware.Options{Tasks: name, Out: filepath.Join(r.root, "build", "test", "gateway-"+name+load+".elf")}
+		key := name
+		if load != "" {
+			o.Load, key = []string{load}, name+"+"+load
+		}
+		if err := r.build(ctx, &o); err != nil {
+			return "", err
+		}
+		tasks = append(tasks, key+"="+o.File())
+	}
 	inject := firmware.Options{Inject: true}
 	if err := r.build(ctx, &inject); err != nil {
 		return "", err
@@ -175,8 +189,9 @@ func (r *testRun) images(ctx context.Context) (string, error) {
 		loads = append(loads, load+"="+built[load])
 	}
 	r.env = append(r.env, envPlain+"="+built[""], envInject+"="+inject.File(),
-		envLoad+"="+strings.Join(loads, string(filepath.ListSeparator)))
-	return fmt.Sprintf("%d images", len(built)+1), nil
+		envLoad+"="+strings.Join(loads, string(filepath.ListSeparator)),
+		envTasks+"="+strings.Join(tasks, string(filepath.ListSeparator)))
+	return fmt.Sprintf("%d images", len(built)+len(tasks)+1), nil
 }
 
 func (r *testRun) build(ctx context.Context, o *firmware.Options) error {

@@ -56,7 +56,7 @@ func (v *vetRun) rules(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, o := range []firmware.Options{{}, {Load: firmware.Loads, Inject: true}} {
+	for _, o := range []firmware.Options{{}, {Load: firmware.Loads, Tasks: "latency", Inject: true}} {
 		if err := v.vet(ctx, &o, "-vettool="+tool); err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func (v *vetRun) rules(ctx context.Context) error {
 // firmware runs go vet, then the oob rules, on the firmware's packages, and returns how many those are.
 func (v *vetRun) firmware(ctx context.Context) (int, error) {
 	// An address is an integer in oob code, by the rules of docs/oobrules.md: -unsafeptr has nothing to say there.
-	if err := v.vet(ctx, &firmware.Options{Load: firmware.Loads, Inject: true}, "-unsafeptr=false"); err != nil {
+	if err := v.vet(ctx, &firmware.Options{Load: firmware.Loads, Tasks: "latency", Inject: true}, "-unsafeptr=false"); err != nil {
 		return len(v.packages), err
 	}
 	return len(v.packages), v.rules(ctx)

@@ -36,6 +36,7 @@ const (
 type Options struct {
 	Root    string   // the module's root
 	Load    []string // in-band load to link in: see Loads
+	Tasks   string   // oob tasks to link in: NAME of image/gateway/tasks_NAME.go, "" for none
 	Inject  bool     // link the fault injection in
 	Out     string   // where to leave the image; "" is its place below build/
 	Config  string   // configuration file; "" is gateway.toml at the root
@@ -70,6 +71,18 @@ func ParseLoads(list string) ([]string, error) {
 	return loads, nil
 }
 
+// ParseTasks refuses a name of tasks that the image has no file for.
+func ParseTasks(root, name string) (string, error) {
+	if name == "" {
+		return "", nil
+	}
+	file := filepath.Join(filepath.FromSlash("image/gateway"), "tasks_"+name+".go")
+	if _, err := os.Stat(filepath.Join(root, file)); err != nil || name == "none" {
+		return "", fmt.Errorf("tasks %q: there is no %s", name, file)
+	}
+	return name, nil
+}
+
 // File returns the path of the image that o builds. Only the production image is called gateway.elf.
 func (o *Options) File() string {
 	if o.Out != "" {
@@ -78,6 +91,9 @@ func (o *Options) File() string {
 	name := "gateway"
 	if len(o.Load) > 0 {
 		name += "-load"
+	}
+	if o.Tasks != "" {
+		name += "-" + o.Tasks
 	}
 	if o.Inject {
 		name += "-inject"
@@ -90,6 +106,9 @@ func (o *Options) Tags() []string {
 	var tags []string
 	for _, name := range o.Load {
 		tags = append(tags, "load_"+name)
+	}
+	if o.Tasks != "" {
+		tags = append(tags, "tasks", "tasks_"+o.Tasks)
 	}
 	if o.Inject {
 		tags = append(tags, "inject")
