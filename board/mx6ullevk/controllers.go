@@ -38,6 +38,9 @@ const ipgHz = 66_000_000
 // opened its clock and stopped its power-down counter.
 const WatchdogBase = 0x020bc000
 
+// WatchdogIRQ is its interrupt ahead of the timeout: 80 of the shared ones (Table 3-1, IMX6ULLRM).
+const WatchdogIRQ = 32 + 80
+
 // Controllers returns the network controllers of the board, in the order of their connectors. Their driver,
 // drivers/enet, is oob-capable.
 func Controllers() []Controller { return controllers[:] }

@@ -1,5 +1,5 @@
 // Package gic drives an ARM Generic Interrupt Controller (GICv2) by groups and priorities: the oob stage's sources are
-// group 0, signalled as FIQ, at priority 0x00; in-band's are group 1, signalled as IRQ, at priority 0x60. An in-band
+// group 0, signalled as FIQ, at priority 0x08; in-band's are group 1, signalled as IRQ, at priority 0x60. An in-band
 // interrupt that is not ended yet can so never hold back an oob one.
 //
 // Stage: set-up and in-band halves run in-band; Acknowledge, RaiseOob and RaiseInband run in any stage. Follows: ARM IHI
@@ -13,9 +13,10 @@ import "mortise/drivers/mmio"
 // Priorities, smaller is more urgent. The Cortex-A7 implements the upper five bits, so the values are
 // multiples of 8. An interrupt is signalled when its priority is below the mask (4.4.2).
 const (
-	PriorityOob    = 0x00
-	PriorityInband = 0x60
-	priorityMask   = 0xf0
+	PriorityWarning = 0x00 // of what may interrupt an activation: see SetPriority
+	PriorityOob     = 0x08
+	PriorityInband  = 0x60
+	priorityMask    = 0xf0
 )
 
 // Spurious is what Acknowledge returns when nothing is pending (3.2.5, IHI 0048B.b).

@@ -151,6 +151,31 @@ func TestPreemption(t *testing.T) {
 	}
 }
 
+// While an oob interrupt is active nothing interrupts but what has the warning's priority.
+func TestWarning(t *testing.T) {
+	const dog = 112
+	m, hw := newGIC(t)
+	hw.Assign(dog, Oob)
+	hw.SetPriority(dog, PriorityWarning)
+	hw.Enable(dog)
+	m.level[enet1] = true
+	if id := (cpuInterface{m}).ReadReg(GICC_IAR); id != enet1 {
+		t.Fatalf("IAR = %d, want %d", id, enet1)
+	}
+	hw.RaiseOob(kick)
+	m.level[enet2] = true
+	if m.fiq() || m.irq() {
+		t.Error("an active oob interrupt does not hold back another, or in-band's")
+	}
+	m.level[dog] = true
+	if !m.fiq() {
+		t.Error("an active oob interrupt holds back the warning")
+	}
+	if id := Acknowledge(cpuBase); id != dog {
+		t.Errorf("Acknowledge = %d, want %d", id, dog)
+	}
+}
+
 func TestTake(t *testing.T) {
 	for _, alias := range []bool{false, true} {
 		t.Run(fmt.Sprintf("alias %v", alias), func(t *testing.T) {

@@ -7,9 +7,12 @@ import (
 	"mortise/drivers/mmio"
 )
 
-// fake is a watchdog by the manual: WDE is set once and stays, WT counts from the service sequence.
+// fake is a watchdog by the manual: WDE is set once and stays, WT counts from the service sequence; WIE and WICT are set once,
+// WTIS is cleared by writing 1.
 type fake struct {
 	wcr, last, wrsr uint16
+	wicr            uint16
+	warned          bool // WIE and WICT were set
 	served          int
 	resets          int // by WDA or SRS
 }
@@ -18,7 +21,7 @@ func (f *fake) ReadReg(uint32) uint32   { panic("a 32-bit access") }
 func (f *fake) WriteReg(uint32, uint32) { panic("a 32-bit access") }
 
 func (f *fake) ReadReg16(off uint32) uint16 {
-	return map[uint32]uint16{WDOG_WCR: f.wcr, WDOG_WRSR: f.wrsr}[off]
+	return map[uint32]uint16{WDOG_WCR: f.wcr, WDOG_WRSR: f.wrsr, WDOG_WICR: f.wicr}[off]
 }
 
 func (f *fake) WriteReg16(off uint32, v uint16) {
@@ -33,6 +36,11 @@ func (f *fake) WriteReg16(off uint32, v uint16) {
 			f.served++
 		}
 		f.last = v
+	case WDOG_WICR:
+		if !f.warned {
+			f.warned, f.wicr = true, f.wicr&WICR_WTIS|v&(WICR_WIE|WICR_WICT)
+		}
+		f.wicr &^= v & WICR_WTIS
 	}
 }
 
@@ -61,6 +69,27 @@ func TestStartAndFeed(t *testing.T) {
 	f.wrsr = WRSR_TOUT
 	if !TimedOut(base) {
 		t.Error("TOUT is not seen")
+	}
+}
+
+func TestWarning(t *testing.T) {
+	for timeout, want := range map[time.Duration]uint16{ // × 0.5 s before the end
+		time.Second: 1, 3 * time.Second: 1, 4 * time.Second: 2, 10 * time.Second: 5, 128 * time.Second: 64,
+	} {
+		f := &fake{wcr: 0x0030, wicr: 0x4004} // by reset, and an old request
+		unmap := mmio.Map(base, 0x4000, f)
+		if err := Start(base, timeout); err != nil {
+			t.Fatal(err)
+		}
+		if f.wicr != WICR_WIE|want {
+			t.Errorf("timeout %v: WICR = %#04x, want %#04x", timeout, f.wicr, WICR_WIE|want)
+		}
+		f.wicr |= WICR_WTIS
+		Quiet(base)
+		if f.wicr != WICR_WIE|want {
+			t.Errorf("timeout %v: WICR = %#04x after Quiet, want %#04x", timeout, f.wicr, WICR_WIE|want)
+		}
+		unmap()
 	}
 }
 
