@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"mortise/stack/divert"
 	"mortise/stack/wire"
 )
@@ -177,14 +179,46 @@ func TestFaultLosesNoInbandFrame(t *testing.T) {
 	r.checkSlots("rt0")
 }
 
-// An activation that does not end is ended by the watchdog. The next run tells what the oob stage was doing and what its
-// last fault was, and serves.
+// An activation that does not end is ended by the watchdog's warning, ahead of its reset: a fault like any other, with
+// function, line and chain, although the loop's function keeps its return address in a register that the warning overwrites.
 func TestEndlessLoop(t *testing.T) {
+	t.Parallel()
+	r := boot(t, envInject, options{reboot: true})
+	for n := 1; n <= 2; n++ { // a warning is no last one
+		r.command("oob loop")
+		began := time.Now()
+		r.waitFor(fmt.Sprintf("oob fault %d: activation that does not end in main.endless (inject_oob.go:", n))
+		t.Logf("contained after %v", time.Since(began))
+		r.eventually("the stage runs", func() bool {
+			s := r.status()
+			return s.Stage.State == "running" && s.Stage.Restarts == uint64(n) && s.Devices[0].Diverted
+		})
+		s := r.status()
+		checkNamed(t, &s)
+		var chain []string
+		for _, c := range s.Stage.Fault.Chain {
+			chain = append(chain, c.Function)
+		}
+		want := []string{"main.endless", "main.injected", "mortise/stack/stage.dispatch"}
+		if diff := cmp.Diff(want, chain); diff != "" {
+			t.Errorf("chain (-want +got):\n%s", diff)
+		}
+		r.served(t, "the oob stage")
+	}
+	if log, err := r.process.Serial(); err != nil || strings.Count(log, "\nserving") != 1 {
+		t.Errorf("the machine was reset (%v)", err)
+	}
+	r.checkSlots("rt0")
+}
+
+// An activation that does not end and masks the warning is ended by the watchdog's reset. The next run tells what the oob
+// stage was doing and what its last fault was, and serves.
+func TestHang(t *testing.T) {
 	t.Parallel()
 	r := boot(t, envInject, options{reboot: true})
 	r.command("oob divide")
 	r.waitFor("oob stage: serving again")
-	r.command("oob loop")
+	r.command("oob hang")
 	began := time.Now()
 	r.waitFor("the run before ended without being asked to")
 	t.Logf("reset after %v", time.Since(began))

@@ -30,7 +30,6 @@ var oobConfig oob.Config
 
 // addDevices sets up the devices and ports that the tables name, with the companion core's part of it.
 func (g *gatewayImage) addDevices() error {
-	oobGIC = mx6ullevk.GIC.CPU
 	if n := len(g.tables.Devices); n > divert.Devices {
 		return fmt.Errorf("%d devices configured, want at most %d", n, divert.Devices)
 	}

@@ -5,7 +5,7 @@ package main
 import (
 	_ "unsafe" // for linkname
 
-	"mortise/drivers/gic"
+	"mortise/drivers/wdog"
 	"mortise/stack/divert"
 	"mortise/stack/stage"
 	"mortise/stack/task"
@@ -13,19 +13,18 @@ import (
 
 // What dispatch needs, set before the stage starts: integers only.
 var (
-	oobGIC uintptr                // the interrupt controller's CPU interface
 	oobIRQ [divert.Devices]uint32 // the devices' interrupts
 )
 
-// dispatch is one activation of the oob stage: it serves the interrupt that caused it. What is pending besides causes the
+// dispatch is one activation of the oob stage: it serves the interrupt that caused it, id. What is pending besides causes the
 // next activation. A device's frames come first in it, then the tasks that are ready.
 //
 //oob:stage oob
 //go:nosplit
 //go:linkname dispatch mortise/stack/stage.dispatch
-func dispatch() {
+func dispatch(id uint32) {
 	var todo uint32
-	switch id := gic.Acknowledge(oobGIC); id {
+	switch id {
 	case oobIRQ[0]:
 		todo = divert.Poll(0)
 	case stage.TimerPPI:
@@ -43,6 +42,11 @@ func dispatch() {
 	case stage.WakeSGI:
 		// In-band's, acknowledged here because it became pending between the FIQ's signal and its acknowledgement.
 		todo = divert.WakeInband
+	case dogIRQ:
+		// Between activations: whoever is late, it is not the oob stage. Nothing else is done, because what was interrupted may be
+		// a fault's first instructions.
+		wdog.Quiet(dogBase)
+		return
 	}
 	if todo != 0 {
 		afterwards(todo)

@@ -12,7 +12,7 @@ import (
 // A fault in oob code is contained: it is reported, in-band goes on and serves the device, ARP, ICMP and the echo
 // included, until the stage is started again.
 func TestOobFault(t *testing.T) {
-	for _, fault := range []string{"index", "nil", "divide", "store", "stack", "panic", "map", "allocate"} {
+	for _, fault := range []string{"index", "nil", "divide", "store", "stack", "panic", "map", "allocate", "jump", "undefined"} {
 		t.Run(fault, func(t *testing.T) {
 			t.Parallel()
 			r := boot(t, envInject, options{})

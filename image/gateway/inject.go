@@ -19,7 +19,7 @@ import (
 const injectPort = 7799
 
 // faults are the oob faults by name; inject_oob.go commits them, in this order.
-var faults = []string{"index", "nil", "divide", "store", "stack", "panic", "map", "allocate", "loop"}
+var faults = []string{"index", "nil", "divide", "store", "stack", "panic", "map", "allocate", "loop", "jump", "undefined", "hang"}
 
 func serveInjection(g *gatewayImage) {
 	conn, err := net.ListenPacket("udp", fmt.Sprintf(":%d", injectPort))

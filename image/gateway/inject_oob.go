@@ -24,7 +24,7 @@ var (
 // injected commits the fault that in-band asked for.
 //
 //oob:stage oob
-//oob:allow divide,panic,map,pointer,alloc,loop to have these faults is its purpose
+//oob:allow divide,panic,map,pointer,alloc to have these faults is its purpose
 func injected() {
 	kind := mmio.Load(&injectKind)
 	mmio.Store(&injectKind, 0)
@@ -46,11 +46,44 @@ func injected() {
 	case 8:
 		injectSlice = make([]byte, injectIndex<<10)
 	case 9:
-		for injectZero == 0 {
-			injectArray[1]++
-		}
+		endless()
+	case 10:
+		wildJump(injectAddress)
+	case 11:
+		undefinedInstruction()
+	case 12:
+		hang()
 	}
 }
+
+// endless has no frame: that it was called, and from where, stands nowhere but in LR.
+//
+//oob:stage oob
+//oob:allow loop not to end is its purpose
+//go:noinline
+func endless() {
+	for injectZero == 0 {
+		injectArray[1]++
+	}
+}
+
+// defined in inject_arm.s
+
+// wildJump calls what is at addr.
+//
+//oob:stage oob
+//go:noescape
+func wildJump(addr uintptr)
+
+//oob:stage oob
+//go:noescape
+func undefinedInstruction()
+
+// hang does not end, and masks what would tell.
+//
+//oob:stage oob
+//go:noescape
+func hang()
 
 // recurse overflows the oob stack.
 //

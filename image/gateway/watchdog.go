@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mortise/board/mx6ullevk"
+	"mortise/drivers/gic"
 	"mortise/drivers/mmio"
 	"mortise/drivers/wdog"
 	"mortise/stack/guard"
@@ -17,6 +18,9 @@ import (
 // In-band beats four times in a timeout, and at least so often: half of the silence that the oob stage's timer can wait for
 // at any rate of its counter (2^30 ticks, 17 s at QEMU's 62.5 MHz).
 const longestBeat = 4 * time.Second
+
+// dogIRQ is the watchdog's warning.
+const dogIRQ = mx6ullevk.WatchdogIRQ
 
 // The words of doing, where oob code, which does not import stack/guard, finds them.
 const (
@@ -53,6 +57,8 @@ func (g *gatewayImage) startWatchdog() error {
 			return err
 		}
 		dogBase = mx6ullevk.WatchdogBase
+		mx6ullevk.GIC.Assign(dogIRQ, gic.Oob)
+		mx6ullevk.GIC.SetPriority(dogIRQ, gic.PriorityWarning)
 	}
 	g.beat() // from here on the oob stage can go on alone, even if no goroutine ever runs again
 	go func() {
@@ -87,6 +93,8 @@ func (g *gatewayImage) beat() {
 		return
 	}
 	wdog.Feed(dogBase)
+	wdog.Quiet(dogBase)
+	mx6ullevk.GIC.Enable(dogIRQ) // whoever takes the warning disables it
 	if stage.Running() {
 		postpone()
 	}

@@ -6,15 +6,12 @@ import (
 	"sync/atomic"
 	_ "unsafe" // go:linkname
 
-	"mortise/drivers/gic"
 	"mortise/drivers/mmio"
 	"mortise/stack/stage"
 )
 
 // oob is the state of the oob side, pointer-free.
 var oob struct {
-	cpu uintptr // interrupt controller's CPU interface
-
 	left        atomic.Uint32 // periodic activations to come
 	period, due uint32
 	early, late uint32 // least and most ticks between due and the handler's first look at the clock
@@ -29,10 +26,9 @@ var oob struct {
 
 //oob:stage oob
 //go:linkname dispatch mortise/stack/stage.dispatch
-func dispatch() {
+func dispatch(id uint32) {
 	now := stage.Now()
 	oob.fired = 1
-	id := gic.Acknowledge(oob.cpu)
 	if kind := oob.inject.Load(); kind != 0 {
 		oob.inject.Store(0)
 		stage.Disarm()

@@ -42,7 +42,7 @@ func testDoubleFault() {
 	if f.Func.Func != "main.nilDereference" || f.Kind != stage.DataAbort {
 		failf("double fault: the first is lost: %v", f)
 	}
-	if s := f.Second; s == nil || s.Kind != stage.DataAbort || s.DFAR != breakable || s.Chain[0].Func != "mortise/stack/stage.contain" {
+	if s := f.Second; s == nil || s.Kind != stage.DataAbort || s.DFAR != breakable || s.Chain[0].Func != "mortise/stack/stage.abandon" {
 		failf("double fault: the second is not told: %v", f)
 	} else {
 		fmt.Printf("double fault: %v, then %v in %v\n", f.Kind, s.Kind, s.Chain[0])

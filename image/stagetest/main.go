@@ -45,7 +45,6 @@ func main() {
 	stage.Init(stage.Config{
 		CPU: board.CPU, GIC: &board.GIC, OnFault: onFault, Fallback: fallback(), Mark: record.Doing(),
 	})
-	oob.cpu = board.GIC.CPU
 	go serveInterrupts(serviceInterrupts)
 	stage.Start()
 

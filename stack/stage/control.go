@@ -59,7 +59,8 @@ type handover struct {
 }
 
 // words of the g that Go's prologues and runtime read (runtime/runtime2.go, type g): the stack's bounds, then both
-// guards. The others stay zero, above all m, the seventh: every runtime service loads through it first.
+// guards. The others stay zero, above all m, the seventh: every runtime service loads through it first. The last, behind
+// what is a g, is the vector's.
 const (
 	gWords     = 256
 	stackGuard = 928 // runtime.stackGuard
@@ -84,7 +85,7 @@ var (
 )
 
 // The image's function, and what vectors_arm.s has.
-func dispatch()
+func dispatch(id uint32)
 func fiqVector()
 func downVector()
 func undefinedVector()
@@ -139,6 +140,7 @@ func prepare() {
 	lo := uint32(uintptr(unsafe.Pointer(&stack)))
 	oobG[0], oobG[1] = lo, lo+StackSize
 	oobG[2], oobG[3] = lo+stackGuard, lo+stackGuard
+	oobG[gWords-1] = ctl.iar // fiqVector's
 	bank()
 }
 

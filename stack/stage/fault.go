@@ -8,12 +8,13 @@ import (
 // Kind says which exception ended an activation.
 type Kind uint32
 
-// The kinds, by vector.
+// The kinds, by vector; the last is the FIQ's.
 const (
 	Undefined Kind = iota + 1
 	SupervisorCall
 	PrefetchAbort
 	DataAbort
+	Endless // the watchdog's warning came amid the activation
 )
 
 func (k Kind) String() string {
@@ -26,6 +27,8 @@ func (k Kind) String() string {
 		return "prefetch abort"
 	case DataAbort:
 		return "data abort"
+	case Endless:
+		return "activation that does not end"
 	}
 	return fmt.Sprintf("Kind(%d)", uint32(k))
 }
@@ -66,7 +69,7 @@ func (c Call) String() string {
 // A Fault is a fault of oob code, as in-band reports it.
 type Fault struct {
 	Kind       Kind
-	PC, LR, SP uint32
+	PC, LR, SP uint32 // LR is 0 for an endless activation: unknown
 	PSR        uint32
 	R          [13]uint32
 	DFSR, DFAR uint32 // data fault status and address: valid for a data abort
@@ -124,6 +127,9 @@ func decode(rec *record, m image) Fault {
 		Kind: Kind(rec.kind), PC: faultPC(rec), SP: rec.r[13], LR: rec.r[14], PSR: rec.psr,
 		DFSR: rec.dfsr, DFAR: rec.dfar, IFSR: rec.ifsr, IFAR: rec.ifar,
 		Inband: rec.inband, Time: rec.time, Number: rec.count,
+	}
+	if f.Kind == Endless { // no exception that tells an address
+		f.DFSR, f.DFAR, f.IFSR, f.IFAR = 0, 0, 0, 0
 	}
 	copy(f.R[:], rec.r[:13])
 

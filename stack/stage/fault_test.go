@@ -182,6 +182,27 @@ func TestDecode(t *testing.T) {
 			blame: "main.outer", cause: "sync.(*Mutex).Unlock",
 		},
 		{
+			name: "endless, in a function without a frame",
+			rec: func(f fake) record {
+				f.call(inDsp-4, task)
+				f.call(task+0x30, leaf)
+				s := f.push(f.push(sp, 8, inVector), 24, inDsp)
+				return at(Endless, leaf+0x20, s, 0)
+			},
+			chain: []string{"main.leaf", "main.task", "mortise/stack/stage.dispatch"},
+			blame: "main.leaf",
+		},
+		{
+			name: "endless, and nobody calls it so",
+			rec: func(f fake) record {
+				f.call(inDsp-4, task)
+				s := f.push(f.push(sp, 8, inVector), 24, inDsp)
+				return at(Endless, leaf+0x20, s, 0)
+			},
+			chain: []string{"main.leaf"},
+			blame: "main.leaf",
+		},
+		{
 			name:  "broken stack pointer",
 			rec:   func(f fake) record { return at(DataAbort, inTask, 0x10, 0) },
 			chain: []string{"main.task"},
@@ -213,6 +234,27 @@ func at(kind Kind, pc, sp, lr uint32) record {
 	}
 	r.r[13], r.r[14] = sp, lr
 	return r
+}
+
+// call puts a BL to entry at pc.
+func (f fake) call(pc, entry uint32) { f.words[pc] = 0xeb000000 | (entry-pc-8)>>2&0xffffff }
+
+// The place of a call whose return address is lost is exact if it is the only one.
+func TestLostReturn(t *testing.T) {
+	f := newFake()
+	f.call(dsp+0x3c, task)
+	s := f.push(sp, 24, dsp+0x40)
+	f.call(task+0x30, leaf)
+	if ret, ok := lostReturn(f, leaf, s); !ok || ret != task+0x34 {
+		t.Errorf("one call: %#x, %v, want %#x", ret, ok, task+0x34)
+	}
+	f.call(task+0x50, leaf)
+	if ret, ok := lostReturn(f, leaf, s); !ok || ret != task+4 {
+		t.Errorf("two calls: %#x, %v, want %#x", ret, ok, task+4)
+	}
+	if ret, ok := lostReturn(f, leaf, sp+64); ok {
+		t.Errorf("no stack: %#x", ret)
+	}
 }
 
 // TestChainEnds: whatever the stack holds, the walk ends.

@@ -4,10 +4,15 @@
 // dispatch has no body here. The image provides it, so that the call is a static one, chosen at build time:
 //
 //	//go:linkname dispatch mortise/stack/stage.dispatch
-//	func dispatch() { … }
+//	func dispatch(id uint32) { … }
 //
-// One activation is one call of dispatch. It serves every oob source that has something (the interrupt controller's,
-// or simply all of them), within its budget, and returns. Activations do not nest.
+// One activation is one call of dispatch. id is the interrupt that caused it, acknowledged; 1023, or WakeSGI, when there is
+// none of the stage's any more. dispatch serves it within its budget, and returns; the stage then ends the interrupt. It must
+// not assign to id, which the stage reads again. Activations do not nest.
+//
+// An interrupt of the oob group that is more urgent than the rest (gic.PriorityWarning) and comes amid an activation ends it as
+// a fault does, kind Endless: the watchdog's warning before its timeout. It is disabled then. Between activations it causes one
+// of its own.
 //
 // A fault of oob code (an abort, an undefined instruction, or any service of the Go runtime, whose first step is a load
 // through the nil m of the stage's g) is recorded by the vectors, which then take FIQs away from the oob code,

@@ -16,7 +16,8 @@ const prologue = 16
 // reads each function's prologue for the size of its frame. It ends early, never wrong, at a frame of more than 4,095
 // bytes or a function that keeps its return address elsewhere.
 //
-// r3 is what R3 was: a prologue that finds too little stack leaves its own return address there for runtime.morestack.
+// r3 is what R3 was: a prologue that finds too little stack leaves its own return address there for runtime.morestack. lr 0 is
+// a return address that was lost: where the function at pc has no frame, its caller is what its caller's caller calls.
 func chain(m image, pc, sp, lr, r3 uint32) []uint32 {
 	var calls []uint32
 	innermost := true
@@ -43,8 +44,12 @@ func chain(m image, pc, sp, lr, r3 uint32) []uint32 {
 				return calls
 			}
 			sp += size
-		case innermost:
+		case innermost && lr != 0:
 			ret = lr
+		case innermost:
+			if ret, ok = lostReturn(m, entry, sp); !ok {
+				return calls
+			}
 		default:
 			return calls
 		}
@@ -56,6 +61,49 @@ func chain(m image, pc, sp, lr, r3 uint32) []uint32 {
 		pc = ret - 4
 	}
 	return calls
+}
+
+// maxBody bounds the search for a call in a function, in instructions.
+const maxBody = 4096
+
+// lostReturn returns where the function at entry, which has opened no frame, returns to: into the function whose frame is at
+// sp. That one is known by the call that it returns to, and the place in it by the call of entry, if there is only one;
+// else the place is its entry.
+func lostReturn(m image, entry, sp uint32) (ret uint32, ok bool) {
+	above, ok := m.Load(sp)
+	if !ok {
+		return 0, false
+	}
+	caller, ok := target(m, above-4)
+	if !ok {
+		return 0, false
+	}
+	found := uint32(0)
+	for pc := caller; pc < caller+4*maxBody; pc += 4 {
+		if _, e, ok := m.Function(pc); !ok || e != caller {
+			break
+		}
+		if t, ok := target(m, pc); !ok || t != entry {
+			continue
+		}
+		if found != 0 {
+			return caller + 4, true
+		}
+		found = pc
+	}
+	if found == 0 {
+		return 0, false
+	}
+	return found + 4, true
+}
+
+// target returns what the instruction at pc calls, if it is a BL (A8.8.25, ARM DDI 0406C).
+func target(m image, pc uint32) (addr uint32, ok bool) {
+	w, ok := m.Load(pc)
+	if !ok || w>>24&0xf != 0xb {
+		return 0, false
+	}
+	return pc + 8 + uint32(int32(w<<8)>>6), true
 }
 
 // frameSize returns the size of the frame that the function at entry has opened before it came to pc, 0 for none.

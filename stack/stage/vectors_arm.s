@@ -4,7 +4,8 @@
 #include "textflag.h"
 
 // In the vectors nothing may use R11, the assembler's scratch register: R8–R12 are in-band's in every mode but FIQ. So
-// static memory is reached through MOVW $sym(SB), and no constant needs more than one instruction.
+// static memory is reached through MOVW $sym(SB), and no constant needs more than one instruction. F is masked in all of them,
+// but not in the first instructions of those that oob code faults into: a warning there is dispatched like any other.
 
 // Instructions that the assembler does not know (ARM DDI 0406C, A8.8 and B9.3).
 #define CLREX			WORD	$0xf57ff01f
@@ -18,34 +19,51 @@
 #define MRS_CPSR_R0		WORD	$0xe10f0000
 #define MSR_CPSR_R0		WORD	$0xe121f000	// msr cpsr_c, r0
 #define MRS_SPSR_R0		WORD	$0xe14f0000
-#define MRS_SPSR_R1		WORD	$0xe14f1000
+#define MRS_SPSR_R3		WORD	$0xe14f3000
+#define MSR_SPSR_R3		WORD	$0xe16ff003	// msr spsr_cxsf, r3
+#define CPSID_F			WORD	$0xf10c0040
+#define MSRLT_CPSR_UNMASK_F	WORD	$0xb321f091	// msrlt cpsr_c, #0x91: I masked, F not, FIQ mode
 #define MRS_SPSR_SP		WORD	$0xe14fd000
 #define MRS_SPSR_LR		WORD	$0xe14fe000
 #define MSR_SPSR_LR		WORD	$0xe16ff00e	// msr spsr_cxsf, lr
 #define SUBS_PC_LR_4		WORD	$0xe25ef004	// return from FIQ (B9.3.20)
 #define MRRC_CNTVCT_R0_R1	WORD	$0xec510f1e	// mrrc p15, 1, r0, r1, c14
-#define MRRC_CNTVCT_R8_R9	WORD	$0xec598f1e
+#define MRRC_CNTVCT_R2_R3	WORD	$0xec532f1e
 #define MCRR_CVAL_R0_R1		WORD	$0xec410f3e	// mcrr p15, 3, r0, r1, c14
 
-// The frame of an activation: R0–R8 and LR at the top of the stack. R8 is the counter at its begin.
-#define FRAME	40
+// The frame of an activation, at the top of the stack. From the stack pointer up: GICC_IAR's address; its value, which is
+// dispatch's argument; the counter at the begin; the PSR of what was interrupted; R0–R9 and LR.
+#define FRAME	(4*(4+11))
 #define TOP	(const_StackSize-FRAME)
 
-// End of an activation, from the frame.
+// End of an activation, from R0 in the frame.
 #define RETURN \
 	CLREX \
-	MOVM.IA.W	(R13), [R0-R8, R14] \
+	MOVM.IA.W	(R13), [R0-R9, R14] \
 	SUBS_PC_LR_4
 
-// FIQ. Four instructions with the vector's own from the interrupted one to dispatch's first.
+// FIQ. The interrupt stays active until dispatch has returned, so that F can be unmasked meanwhile: what is not more urgent
+// waits (3.3.2, IHI 0048B.b). That is only the watchdog's warning, which then finds FIQ mode interrupted: an activation that
+// does not end. F stays masked when GICC_IAR gave nothing (1023), or in-band's wake (0), which holds back nothing: of the
+// interrupts' IDs the comparison lets 1 to 511 pass.
 TEXT ·fiqVector(SB),NOSPLIT|NOFRAME,$0
-	MRRC_CNTVCT_R8_R9
-	MOVM.DB.W	[R0-R8, R14], (R13)
+	MOVM.DB.W	[R0-R9, R14], (R13)
+	MRRC_CNTVCT_R2_R3
+	MRS_SPSR_R3
+	MOVW	(4*const_gWords-4)(g), R0
+	MOVW	(R0), R1	// GICC_IAR
+	MOVM.DB.W	[R0-R3], (R13)
+	TST	$0x0e, R3	// the mode: zero in FIQ mode's alone
+	B.EQ	endless
+	CMP	R1<<22, R1
+	MSRLT_CPSR_UNMASK_F
 	BL	·dispatch(SB)
 
+	CPSID_F
 	MRRC_CNTVCT_R0_R1
-	MOVW	32(R13), R1
-	SUB	R1, R0, R0
+	MOVM.IA.W	(R13), [R2-R5]	// as it was pushed
+	SUB	R4, R0, R0
+	MOVW	R3, 4(R2)	// GICC_EOIR
 	MOVW	$·ctl+control_activations(SB), R3
 	MOVM.IA	(R3), [R4-R5]	// activations, longest
 	ADD	$1, R4
@@ -53,6 +71,39 @@ TEXT ·fiqVector(SB),NOSPLIT|NOFRAME,$0
 	MOVW.HI	R0, R5
 	MOVM.IA	[R4-R5], (R3)
 	RETURN
+
+// R14 is lost, the interrupted code's is overwritten: there is no way back to it, and none is wanted. The rest of it is in the
+// registers and in the frame of this FIQ. Its source is ended, and disabled, because it is a level.
+endless:
+	MOVW	R1, 4(R0)	// GICC_EOIR
+	MOVW	$·ctl(SB), R6
+	MOVW	control_icenabler(R6), R4
+	MOVW	R1>>5, R5
+	ADD	R5<<2, R4
+	AND	$31, R1
+	MOVW	$1, R5
+	MOVW	R5<<R1, R5
+	MOVW	R5, (R4)
+
+	MOVW	control_depth(R6), R4
+	ADD	$1, R4
+	MOVW	R4, control_depth(R6)	// 1: contain, and what follows it, run with F masked
+	MOVW	$·fault(SB), R0
+	MOVW	R3, record_psr(R0)
+	MOVW	R14, record_ret(R0)
+	MOVW	$const_Endless, R1
+	MOVW	R1, record_kind(R0)
+	ADD	$16, R13
+	MOVM.IA.W	(R13), [R1-R5]	// R0–R4
+	MOVM.IA	[R1-R5], (R0)
+	MOVM.IA.W	(R13), [R1-R5]	// R5–R9
+	ADD	$(record_r+5*4), R0, R6
+	MOVM.IA	[R1-R5], (R6)
+	ADD	$4, R13	// R13 is now what it was
+	MOVW	$0, R14
+	ADD	$(record_r+10*4), R0, R1
+	MOVM.IA	[g, R11, R12, R13, R14], (R1)
+	B	·abandon(SB)
 
 // FIQ while the stage does not serve. Closing the oob group at the distributor instead would leave the interrupt pending,
 // and QEMU's GICv2 then holds back in-band's: it picks the most urgent interrupt before it looks whether its group is
@@ -155,12 +206,18 @@ TEXT ·contain(SB),NOSPLIT|NOFRAME,$0
 	MRC	15, 0, R0, C6, C0, 2
 	MOVW	R0, record_ifar(R13)
 
-	// FIQ mode: its banked registers, and the PSR it interrupted in-band with.
+	// FIQ mode: its banked registers.
 	MOVW	R13, R0
 	CPSID_IF_FIQ
 	ADD	$(record_r+8*4), R0, R1
 	MOVM.IA	[R8-R14], (R1)
-	MRS_SPSR_R1
+	B	·abandon(SB)
+
+// abandon is the rest of contain, and the end of an activation that does not end. In FIQ mode, with F masked: R0 is the record.
+TEXT ·abandon(SB),NOSPLIT|NOFRAME,$0
+	// The frame is where every activation has it; it has the PSR that was interrupted, which the processor may have lost.
+	MOVW	$·stack+TOP(SB), R13
+	MOVW	12(R13), R1
 	MOVW	R1, record_inband(R0)
 	MOVW	R0, R2
 	MRRC_CNTVCT_R0_R1
@@ -202,9 +259,11 @@ wake:
 	DSB_SY
 	MOVW	R0, (R1)
 
-	// The frame is where every activation has it. The faulting code may have changed g.
+	// The activation's interrupt ends here. The faulting code may have changed g.
 	MOVW	$·oobG(SB), g
-	MOVW	$·stack+TOP(SB), R13
+	MOVM.IA.W	(R13), [R0-R3]
+	MOVW	R1, 4(R0)	// GICC_EOIR
+	MSR_SPSR_R3
 	RETURN
 
 // giveUp ends in the watchdog's reset: the third fault in a row. R1 is ctl.

@@ -19,14 +19,18 @@ func TestInjectedFaultsAreFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	injected := map[string]bool{
+		"main.injected": true, "main.recurse": true, "main.endless": true, "main.wildJump": true,
+		"main.undefinedInstruction": true, "main.hang": true,
+	}
 	found := map[string]bool{}
 	for _, f := range r.Entries[0].Findings {
-		if f.Chain[len(f.Chain)-1].Func != "main.injected" && f.Chain[len(f.Chain)-1].Func != "main.recurse" {
+		if !injected[f.Chain[len(f.Chain)-1].Func] {
 			t.Errorf("found outside of the injected faults: %v", f)
 		}
 		found[f.Kind] = true
 	}
-	for _, kind := range []string{"bounds check", "division", "recursion", "panic", "map", "allocation"} {
+	for _, kind := range []string{"bounds check", "division", "recursion", "panic", "map", "allocation", "loop", "indirect call", "trap"} {
 		if !found[kind] {
 			t.Errorf("no %s was found, of which the image has one", kind)
 		}

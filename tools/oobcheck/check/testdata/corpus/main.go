@@ -15,7 +15,7 @@ import (
 )
 
 //go:linkname dispatch mortise/stack/stage.dispatch
-func dispatch() {}
+func dispatch(uint32) {}
 
 // kept keeps the linker from dropping what nothing calls.
 var kept []func()
