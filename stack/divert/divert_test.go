@@ -358,6 +358,32 @@ func TestDivertWithFramesLeft(t *testing.T) {
 	b.slots(t)
 }
 
+// A device that is diverted stays so when it is diverted again, at every moment: a tick in between would pass it by, and what
+// waits for that tick, because a budget paused reception, would wait for the next frame.
+func TestDivertTwice(t *testing.T) {
+	b := newBench(t, true, enettest.Options{})
+	request, _ := wiretest.Echo(b.site.From(), 40000, wiretest.Payload(64, 1))
+	for range rxBudget + 8 {
+		b.nic.Inject(request)
+	}
+	if todo := Poll(0); todo&Rearm == 0 || len(b.nic.Sent()) != rxBudget {
+		t.Fatalf("Poll = %#x, want Rearm and a budget that is used up", todo)
+	}
+	b.routed = nil
+	b.Divert(true)
+	if len(b.routed) != 0 || b.nic.Interrupt() {
+		t.Errorf("routed %v, interrupt %v: the device was in-band's for a moment", b.routed, b.nic.Interrupt())
+	}
+	if todo := Ticked(); todo != 0 || table[0].throttled != 0 || len(b.nic.Sent()) != 8 {
+		t.Errorf("Ticked = %#x, throttled = %d, want 0, 0 and 8 answers behind the budget", todo, table[0].throttled)
+	}
+	b.nic.Inject(request)
+	if !b.nic.Interrupt() {
+		t.Error("the interrupt is still masked")
+	}
+	b.slots(t)
+}
+
 // After a fault in the middle of a swap every slot is accounted for again, and what in-band owned is still there.
 func TestRecover(t *testing.T) {
 	for _, c := range []struct {

@@ -166,16 +166,19 @@ func (p *Device) resume(divert bool) {
 }
 
 // Divert takes the device to the oob stage (on) or in-band, with traffic flowing: no frame is lost, none goes both ways,
-// since the interrupt is disabled while the property changes and the ring's state is the same for both stages.
+// since the interrupt is disabled while the property changes and the ring's state is the same for both stages. A device that
+// is the oob stage's already is left alone: a tick that came while it was not would pass it by, and there is no other.
 func (p *Device) Divert(on bool) {
 	p.rx.Lock()
 	defer p.rx.Unlock()
 	p.tx.Lock()
 	defer p.tx.Unlock()
 	v := &table[p.d]
-	wasInband := mmio.Load(&v.diverted) == 0
+	if on && mmio.Load(&v.diverted) != 0 {
+		return
+	}
 	p.setDiverted(false)
-	if on && wasInband && v.throttled != 0 {
+	if on && v.throttled != 0 {
 		// What Receive's budget left in the ring may have no event any more: an earlier Poll acknowledged it, and at most rxBudget
 		// frames were behind those it took. Without this they would wait for the next frame.
 		Poll(p.d)
