@@ -243,6 +243,46 @@ func TestHang(t *testing.T) {
 	r.served(t, "the oob stage")
 }
 
+// A fault that in-band does not live to report is told by the next run, with function, line and chain: of a fault, and of an
+// activation that does not end, which the watchdog's warning and then its reset ended.
+func TestFaultIsToldAfterReset(t *testing.T) {
+	for _, c := range []struct {
+		fault, kind string
+		chain       []string
+	}{
+		{"nil", "data abort", []string{"main.injected", "mortise/stack/stage.dispatch"}},
+		{"loop", "activation that does not end", []string{"main.endless", "main.injected", "mortise/stack/stage.dispatch"}},
+	} {
+		t.Run(c.fault, func(t *testing.T) {
+			t.Parallel()
+			r := boot(t, envInject, options{reboot: true})
+			r.command("unheard " + c.fault)
+			r.waitFor("its last fault, which in-band did not report: oob fault 1: " + c.kind + " in " + c.chain[0] + " (inject_oob.go:")
+			r.eventually("the next run serves", func() bool {
+				log, err := r.process.Serial()
+				return err == nil && strings.Count(log, "\nserving") == 2
+			})
+			s := r.status()
+			if s.Crash == nil || !strings.HasPrefix(s.Crash.Firmware, s.Version+" (image ") {
+				t.Fatalf("crash = %+v, want the firmware %s", s.Crash, s.Version)
+			}
+			log, err := r.process.Serial()
+			if err != nil || !strings.Contains(log, "  firmware: "+s.Crash.Firmware+", the same\n") {
+				t.Errorf("the console does not say that the firmware is the same (%v)", err)
+			}
+			report := s.Crash.Report
+			for _, f := range c.chain { // in this order, each with a line
+				_, behind, ok := strings.Cut(report, "\n    "+f+" (")
+				if !ok {
+					t.Fatalf("no %s in its place of the chain:\n%s", f, s.Crash.Report)
+				}
+				report = "\n" + strings.SplitN(behind, "\n", 2)[1]
+			}
+			r.served(t, "the oob stage")
+		})
+	}
+}
+
 // The oob stage feeds the watchdog for an in-band stage that is dead, longer than the watchdog's patience.
 func TestOobFeedsForDeadInband(t *testing.T) {
 	t.Parallel()

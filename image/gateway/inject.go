@@ -10,11 +10,12 @@ import (
 	"strconv"
 	"strings"
 
+	"mortise/board/mx6ullevk"
 	"mortise/drivers/mmio"
 	"mortise/stack/stage"
 )
 
-// injectPort takes commands over UDP: "oob FAULT", "inband panic|nil|exit|spin", "kick", "restart", "policy N" (restarts a
+// injectPort takes commands over UDP: "oob FAULT", "unheard FAULT" (in-band ends before it can report it), "inband panic|nil|exit|spin", "kick", "restart", "policy N" (restarts a
 // minute), "strict" (reset_without_inband). This file and inject_oob.go are in test images only.
 const injectPort = 7799
 
@@ -59,6 +60,16 @@ func (g *gatewayImage) command(s string) func() {
 					mmio.Store(&injectKind, uint32(i+1))
 					stage.Kick()
 				}
+			}
+		}
+		return nil
+	}
+	if fault, ok := strings.CutPrefix(s, "unheard "); ok {
+		if commit := g.command("oob " + fault); commit != nil {
+			return func() {
+				mx6ullevk.GIC.MaskInband(true)
+				commit()
+				os.Exit(3)
 			}
 		}
 		return nil

@@ -91,7 +91,10 @@ func (g *gatewayImage) start() error {
 	}
 	g.policy = guard.NewPolicy(g.cfg.RestartsPerMinute)
 	g.openRecord()
-	stage.Init(stage.Config{CPU: mx6ullevk.CPU, GIC: &mx6ullevk.GIC, OnFault: g.onFault, Fallback: g.silence(), Mark: doingWord})
+	stage.Init(stage.Config{
+		CPU: mx6ullevk.CPU, GIC: &mx6ullevk.GIC, OnFault: g.onFault, Fallback: g.silence(),
+		Mark: doingWord, Trace: g.record.Trace(),
+	})
 	if err := g.addDevices(); err != nil {
 		return err
 	}

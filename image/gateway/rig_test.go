@@ -353,7 +353,8 @@ func (r *rig) get(path string) (string, error) {
 
 // status is what the tests need of /api/status.
 type status struct {
-	Stage struct {
+	Version string
+	Stage   struct {
 		State              string
 		Restarts           uint64
 		StaysDown          bool `json:"stays_down"`
@@ -365,6 +366,7 @@ type status struct {
 		}
 	}
 	Crash *struct {
+		Firmware     string
 		UptimeNS     int64 `json:"uptime_ns"`
 		Doing        string
 		Faults       uint64

@@ -35,7 +35,7 @@ func (g *gatewayImage) crashStatus() *status.Crash {
 		return nil
 	}
 	return &status.Crash{
-		Uptime: c.Last.Uptime, Doing: c.Doing, Activations: uint64(c.Last.Activations), Faults: uint64(c.Last.Faults),
+		Firmware: c.Firmware.String(), Uptime: c.Last.Uptime, Doing: c.Doing, Activations: uint64(c.Last.Activations), Faults: uint64(c.Last.Faults),
 		Restarts: uint64(c.Last.Restarts), InbandDead: c.Alone, Report: c.Report,
 	}
 }

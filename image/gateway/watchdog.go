@@ -4,7 +4,9 @@ package main
 
 import (
 	"fmt"
+	"runtime"
 	"time"
+	"unsafe"
 
 	"mortise/board/mx6ullevk"
 	"mortise/drivers/gic"
@@ -33,10 +35,15 @@ const _ = uint(mx6ullevk.CrashSize - guard.RecordSize)
 
 // openRecord looks what the run before left, and tells.
 func (g *gatewayImage) openRecord() {
-	g.record, g.crash = guard.Open(mx6ullevk.CrashBase)
+	start, end := runtime.TextRegion()
+	text := unsafe.Slice((*uint32)(unsafe.Pointer(uintptr(start))), (end-start)/4)
+	g.record, g.crash = guard.Open(mx6ullevk.CrashBase, guard.Firmware{Version: version, Image: guard.Sum(text)})
 	doingWord, aloneWord = g.record.Doing(), g.record.Alone()
 	if g.crash == nil {
 		return
+	}
+	if t := g.crash.Trace; t != nil {
+		g.crash.Report = t.Fault(g.crash.Same).String()
 	}
 	if wdog.TimedOut(mx6ullevk.WatchdogBase) {
 		fmt.Println("reset by the watchdog")

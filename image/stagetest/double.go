@@ -63,11 +63,11 @@ var record *guard.Record
 // tellCrash reports what the run before left, and whether it did.
 func tellCrash() bool {
 	var c *guard.Crash
-	if record, c = guard.Open(board.CrashBase); c == nil {
+	if record, c = guard.Open(board.CrashBase, guard.Firmware{Version: "stagetest"}); c == nil {
 		return false
 	}
 	fmt.Print(c)
-	if strings.Contains(c.Doing, "containment") && c.Last.Faults == 77 {
+	if strings.Contains(c.Doing, "containment") && c.Last.Faults == 77 && c.Same {
 		fmt.Println("STAGETEST CRASH TOLD")
 	}
 	return true

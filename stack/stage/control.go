@@ -34,6 +34,9 @@ type Config struct {
 	// Mark, if not 0, is the address of a word that survives a reset: it gets MarkContain when containing a fault has failed
 	// twice and nothing is left but the watchdog.
 	Mark uintptr
+
+	// Trace, if not 0, is the address of TraceSize bytes that survive a reset: they get what ReadTrace reads after a fault.
+	Trace uintptr
 }
 
 // control is what the vectors and leaf functions read; vectors_arm.s knows it by its field names. Pointer-free.
@@ -47,6 +50,7 @@ type control struct {
 	vector      uint32 // address of the FIQ handler's address
 	down        uint32 // downVector's address
 	mark        uint32 // Config.Mark
+	trace       uint32 // Config.Trace
 	depth       uint32 // faults since the stage was last started: 2 for one of the fault path itself
 	fallbacks   uint32
 	fallback    [maxFallback]Write
@@ -112,7 +116,7 @@ func Init(c Config) {
 	ctl.icenabler = uint32(intc.Dist + gic.GICD_ICENABLER)
 	ctl.iar = uint32(intc.CPU + gic.GICC_IAR)
 	ctl.sgir = uint32(intc.Dist + gic.GICD_SGIR)
-	ctl.mark = uint32(c.Mark)
+	ctl.mark, ctl.trace = uint32(c.Mark), uint32(c.Trace)
 	ctl.fallbacks = uint32(copy(ctl.fallback[:], c.Fallback))
 
 	prepare()
@@ -267,6 +271,16 @@ func LastFault() (f Fault, ok bool) {
 	mu.Lock()
 	defer mu.Unlock()
 	return last, reported != 0
+}
+
+// Fault returns the fault of a trace. same says that it is of the image that runs now: functions and lines are known then.
+//
+//oob:stage inband
+func (t *Trace) Fault(same bool) Fault {
+	if !same {
+		return decode(&t.rec, nameless{})
+	}
+	return decode(&t.rec, past{running{}, t})
 }
 
 // exit ends in-band and leaves the oob stage serving.

@@ -259,6 +259,54 @@ wake:
 	DSB_SY
 	MOVW	R0, (R1)
 
+	// What the next run needs if in-band does not get to report this one; not when writing it may be the second fault. R0 is the
+	// checksum.
+	MOVW	control_depth(R2), R3
+	CMP	$1, R3
+	B.NE	end
+	MOVW	control_trace(R2), R4
+	CMP	$0, R4
+	B.EQ	end
+	MOVW	$0, R1
+	MOVW	R1, (R4)
+	MOVW	R4, R7
+	MOVW	$·fault(SB), R5
+	MOVW	record_r+13*4(R5), R6
+	MOVW	$const_traceSeed, R0
+	MOVW	$(record__size/4), R3
+regs:
+	MOVW.P	4(R5), R1	//oob:loop recordWords all of record
+	MOVW.W	R1, 4(R4)
+	ADD	R0@>31, R1, R0
+	SUB.S	$1, R3
+	B.NE	regs
+
+	// The stack from the stack pointer, if that is one, to the frame.
+	MOVW	$·stack(SB), R1
+	SUB	R1, R6, R5
+	MOVW	$TOP, R1
+	SUB	R5, R1, R3
+	CMP	R1, R5
+	MOVW.HI	$0, R3
+	TST	$3, R6
+	MOVW.NE	$0, R3
+	MOVW	R3>>2, R3
+	CMP	$const_traceStack, R3
+	MOVW.HI	$const_traceStack, R3
+	MOVW.W	R3, 4(R4)
+	ADD	R0@>31, R3, R0
+	ADD	R3<<2, R6, R3
+words:
+	CMP	R3, R6	//oob:loop traceStack it is cut to that
+	B.EQ	traced
+	MOVW.P	4(R6), R1
+	MOVW.W	R1, 4(R4)
+	ADD	R0@>31, R1, R0
+	B	words
+traced:
+	MOVW	R0, (R7)
+
+end:
 	// The activation's interrupt ends here. The faulting code may have changed g.
 	MOVW	$·oobG(SB), g
 	MOVM.IA.W	(R13), [R0-R3]

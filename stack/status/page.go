@@ -174,7 +174,9 @@ func (t *text) details(summary, lines string) {
 
 func (t *text) crash(c *Crash) {
 	t.put("\n<section>\n  <div class=\"head\"><h2>The run before</h2><span class=\"tag bad\">ended without being asked to</span></div>\n" +
-		"  <dl class=\"facts\">\n    <div><dt>Last sign of life after</dt><dd>")
+		"  <dl class=\"facts\">\n    <div><dt>Firmware</dt><dd>")
+	t.say(c.Firmware)
+	t.put("</dd></div>\n    <div><dt>Last sign of life after</dt><dd>")
 	t.duration(c.Uptime)
 	t.put("</dd></div>\n    <div><dt>Activations</dt><dd>")
 	t.number(c.Activations)

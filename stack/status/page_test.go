@@ -96,7 +96,7 @@ func TestPageIsTheTemplates(t *testing.T) {
 				Chain: []Call{{Function: "g<", File: "d/g+.go", Line: 7}, {PC: 0x80abcdef}, {Function: "h", File: "h.go"}, {PC: 1, Line: 2}},
 			}, Faults: 1234, Restarts: 1000, RestartsLastMinute: 2, RestartsPerMinute: 5, StaysDown: true},
 			Crash: &Crash{
-				Uptime: 90 * time.Second, Doing: "an <activation>", Activations: 12345, Faults: 1, Restarts: 1001, InbandDead: true,
+				Firmware: "v<1>", Uptime: 90 * time.Second, Doing: "an <activation>", Activations: 12345, Faults: 1, Restarts: 1001, InbandDead: true,
 				Report: "r&\nr",
 			},
 		},

@@ -56,6 +56,7 @@ type Stage struct {
 
 // Crash is what the run before left in memory that survives a reset.
 type Crash struct {
+	Firmware    string        `json:"firmware"`
 	Uptime      time.Duration `json:"uptime_ns"` // when it last said so
 	Doing       string        `json:"doing"`     // the oob stage
 	Activations uint64        `json:"activations"`

@@ -35,7 +35,8 @@ func sample() *status.Status {
 			Faults: 4, Restarts: 3, RestartsLastMinute: 2, RestartsPerMinute: 5, StaysDown: true,
 		},
 		Crash: &status.Crash{
-			Uptime: 90 * time.Second, Doing: "an activation for its timer", Activations: 11, Faults: 1, InbandDead: true, Report: "boom",
+			Firmware: "v1.2 (image 0badcafe)",
+			Uptime:   90 * time.Second, Doing: "an activation for its timer", Activations: 11, Faults: 1, InbandDead: true, Report: "boom",
 		},
 		Runtime: status.Runtime{GoVersion: "go1.26.8", GCs: 42, HeapBytes: 3 << 20, Goroutines: 17},
 		Devices: []status.Device{
