@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 
+	board "mortise/board/mx6ullevk"
 	"mortise/stack/stage"
 )
 
@@ -22,7 +23,8 @@ var modes = []struct {
 // faults.
 func testExactReturn() {
 	for _, m := range modes {
-		for _, number := range []uint32{0, 3, 16, 19, 21} {
+		for _, number := range []uint32{0, 3, 16, 19, 21, 24} {
+			board.GIC.Enable(warningSGI)
 			oob.inject.Store(number)
 			before := stage.Statistics().Activations
 			faults := stage.Statistics().Faults

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"unsafe"
 
+	board "mortise/board/mx6ullevk"
+	"mortise/drivers/gic"
 	"mortise/stack/stage"
 )
 
@@ -45,6 +47,7 @@ var faultCases = [...]faultCase{
 	21: {"undefined instruction", stage.Undefined, "main.undefinedInstruction", ""},
 	22: {"supervisor call", stage.SupervisorCall, "main.supervisorCall", ""},
 	23: {"nil function", stage.DataAbort, "main.nilFunction", ""},
+	24: {"endless loop", stage.Endless, "main.endless", ""},
 }
 
 // What the faults use; variables, so that the compiler cannot know better.
@@ -122,6 +125,8 @@ func inject(number uint32) {
 		supervisorCall()
 	case 23:
 		nilFunction()
+	case 24:
+		endless(sgir, gic.SGIR_SELF|warningSGI)
 	}
 }
 
@@ -129,6 +134,20 @@ func inject(number uint32) {
 func undefinedInstruction()
 func supervisorCall()
 func wildJump(addr uint32)
+
+// endless writes a register and loops.
+func endless(addr, value uint32)
+
+// warningSGI plays the watchdog's warning: oob code raises it itself.
+const warningSGI = 9
+
+var sgir uint32 // GICD_SGIR's address
+
+func initWarning() {
+	sgir = uint32(board.GIC.Dist + gic.GICD_SGIR)
+	board.GIC.Assign(warningSGI, gic.Oob)
+	board.GIC.SetPriority(warningSGI, gic.PriorityWarning)
+}
 
 //go:noinline
 func indexOutOfRange() { array[index] = 1 }
@@ -220,6 +239,7 @@ func testFault(number uint32) {
 	faults, kicks := inband.faults.Load(), oob.kicks.Load()
 	fellBack = 0
 
+	board.GIC.Enable(warningSGI) // each that is taken amid an activation disables it
 	oob.inject.Store(number)
 	stage.Kick()
 	if s := stage.Status(); s != stage.Faulted {
@@ -239,10 +259,35 @@ func testFault(number uint32) {
 		fmt.Printf("fault %-22s %v in %v%s\n", c.name+":", f.Kind, f.Func, through(f.Cause))
 	}
 
+	if problem := incomplete(&f); problem != "" {
+		failf("%s: %s:\n%v", c.name, problem, f)
+	}
+
 	stage.Restart() // begins with a kick
 	if oob.kicks.Load() != kicks+1 {
 		failf("%s: the stage does not serve after Restart", c.name)
 	}
+}
+
+// incomplete says what the report of an injected fault lacks: a line of the function to blame, or the chain from there to
+// inject, to the activation's begin. That of a stack overflow is cut off.
+func incomplete(f *stage.Fault) string {
+	if f.Func.Line == 0 {
+		return "no line"
+	}
+	want := []string{f.Func.Func, "main.inject", "mortise/stack/stage.dispatch"}
+	if f.Func.Func == "main.recurse" {
+		want = []string{"main.recurse", "main.recurse"}
+	}
+	for _, c := range f.Chain {
+		if len(want) > 0 && c.Func == want[0] && c.Line > 0 {
+			want = want[1:]
+		}
+	}
+	if len(want) > 0 {
+		return "no " + want[0] + " in its place of the chain"
+	}
+	return ""
 }
 
 func through(cause string) string {

@@ -45,6 +45,7 @@ func main() {
 	stage.Init(stage.Config{
 		CPU: board.CPU, GIC: &board.GIC, OnFault: onFault, Fallback: fallback(), Mark: record.Doing(),
 	})
+	initWarning()
 	go serveInterrupts(serviceInterrupts)
 	stage.Start()
 
