@@ -223,9 +223,15 @@ func (r *rig) crossing() (c [divert.NumCounters]uint32) {
 	return c
 }
 
-// core returns the companion core's counters of the first device: they come first in its state.
+// core returns the companion core's counters of the first device: they come first in its state, of which each of two banks
+// has one.
 func (r *rig) core() (s oob.Stats) {
-	copy(s[:], r.words("mortise/stack/oob.devices"))
+	banks := r.words("mortise/stack/oob.banks")
+	for bank := range 2 {
+		for i := range s {
+			s[i] += banks[bank*len(banks)/2+i]
+		}
+	}
 	return s
 }
 
