@@ -35,7 +35,7 @@ func dispatch(id uint32) {
 		todo = divert.Poll(1)
 	case stage.KickSGI:
 		doing(doingKick)
-		injected()
+		injected(inKick)
 		todo = divert.Kicked()
 		task.Kicked()
 		doing(0)

@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,33 @@ func TestOobFault(t *testing.T) {
 			r.checkSlots("rt0")
 		})
 	}
+}
+
+// A fault in a task is reported with the way to it, and the task's name.
+func TestFaultInTask(t *testing.T) {
+	t.Parallel()
+	r := boot(t, envInject, options{})
+	for n, fault := range []string{"nil", "index", "loop"} {
+		r.command("task " + fault)
+		r.waitFor(fmt.Sprintf("oob fault %d: ", n+1))
+		r.waitFor("the fault was in task inject\n")
+		r.eventually("the stage runs", func() bool {
+			s := r.status()
+			return s.Stage.State == "running" && s.Stage.Restarts == uint64(n+1) && s.Devices[0].Diverted
+		})
+		s := r.status()
+		checkNamed(t, &s)
+		want := []string{"main.injected", "mortise/stack/task.(*core).run", "mortise/stack/stage.dispatch"}
+		for _, c := range s.Stage.Fault.Chain {
+			if len(want) > 0 && c.Function == want[0] {
+				want = want[1:]
+			}
+		}
+		if len(want) > 0 {
+			t.Errorf("%s: %s is not in its place of the chain %+v", fault, want[0], s.Stage.Fault.Chain)
+		}
+	}
+	r.served(t, "the oob stage")
 }
 
 // deep is a chain that the stage may have cut off: that of a stack overflow.

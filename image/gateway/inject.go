@@ -7,20 +7,25 @@ import (
 	"log"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"mortise/board/mx6ullevk"
 	"mortise/drivers/mmio"
 	"mortise/stack/stage"
+	"mortise/stack/task"
 )
 
-// injectPort takes commands over UDP: "oob FAULT", "unheard FAULT" (in-band ends before it can report it), "inband panic|nil|exit|spin", "kick", "restart", "policy N" (restarts a
+// injectPort takes commands over UDP: "oob FAULT", "task FAULT" (in a task), "unheard FAULT" (in-band ends before it can report it), "inband panic|nil|exit|spin", "kick", "restart", "policy N" (restarts a
 // minute), "strict" (reset_without_inband). This file and inject_oob.go are in test images only.
 const injectPort = 7799
 
 // faults are the oob faults by name; inject_oob.go commits them, in this order.
 var faults = []string{"index", "nil", "divide", "store", "stack", "panic", "map", "allocate", "loop", "jump", "undefined", "hang"}
+
+// taskInject is the task that commits them for "task FAULT"; an image with tasks of its own has none.
+const taskInject = 0
 
 func serveInjection(g *gatewayImage) {
 	conn, err := net.ListenPacket("udp", fmt.Sprintf(":%d", injectPort))
@@ -54,15 +59,10 @@ func serveInjection(g *gatewayImage) {
 // command returns what carries out a command, nil if there is no such command.
 func (g *gatewayImage) command(s string) func() {
 	if fault, ok := strings.CutPrefix(s, "oob "); ok {
-		for i, name := range faults {
-			if name == fault {
-				return func() {
-					mmio.Store(&injectKind, uint32(i+1))
-					stage.Kick()
-				}
-			}
-		}
-		return nil
+		return commit(fault, inKick, stage.Kick)
+	}
+	if fault, ok := strings.CutPrefix(s, "task "); ok {
+		return commit(fault, inTask, func() { task.Post(taskInject) })
 	}
 	if fault, ok := strings.CutPrefix(s, "unheard "); ok {
 		if commit := g.command("oob " + fault); commit != nil {
@@ -94,6 +94,19 @@ func (g *gatewayImage) command(s string) func() {
 		"inband exit":  func() { os.Exit(3) },
 		"inband spin":  func() { go spinForEver() },
 	}[s]
+}
+
+// commit returns what makes oob code commit a fault in a place, which start brings to run; nil if there is no such fault.
+func commit(fault string, place uint32, start func()) func() {
+	i := slices.Index(faults, fault)
+	if i < 0 {
+		return nil
+	}
+	return func() {
+		mmio.Store(&injectIn, place)
+		mmio.Store(&injectKind, uint32(i+1))
+		start()
+	}
 }
 
 func spinForEver() {

@@ -8,8 +8,11 @@ import (
 	"mortise/drivers/mmio"
 )
 
-// injectKind is the fault that the next kick makes oob code commit: an index into faults, plus one.
+// injectKind is the fault that the next kick, or task, makes oob code commit: an index into faults, plus one.
 var injectKind uint32
+
+// injectIn is where it is to be.
+var injectIn uint32
 
 // What the faults below go wrong with: variables, so that the compiler does not see it.
 var (
@@ -21,11 +24,14 @@ var (
 	injectAddress uintptr = 0xe0000000 // nothing is there
 )
 
-// injected commits the fault that in-band asked for.
+// injected commits the fault that in-band asked for, if it asked for it in this place.
 //
 //oob:stage oob
 //oob:allow divide,panic,map,pointer,alloc to have these faults is its purpose
-func injected() {
+func injected(place uint32) {
+	if mmio.Load(&injectIn) != place {
+		return
+	}
 	kind := mmio.Load(&injectKind)
 	mmio.Store(&injectKind, 0)
 	switch kind {

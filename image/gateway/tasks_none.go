@@ -1,4 +1,4 @@
-//go:build tamago && !tasks
+//go:build tamago && !tasks && !inject
 
 package main
 

@@ -14,6 +14,12 @@ import (
 // see tasks_none.go.
 const taskWatchdog = task.MaxTasks - 1
 
+// Places of injected.
+const (
+	inKick = iota
+	inTask
+)
+
 // Set before the stage starts.
 var (
 	watchdogTimer task.Timer
