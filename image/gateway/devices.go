@@ -18,12 +18,18 @@ import (
 // DMA memory: each device's descriptors first, then the slots of all.
 const (
 	slotsOffset = 64 << 10
-	slots       = divert.Devices * divert.SlotsPerDevice
+	slots       = (mx6ullevk.CrashBase - mx6ullevk.DMABase - slotsOffset) / frame.SlotSize
 )
 
-// Both fit.
-const _ = uint(mx6ullevk.DMASize - slotsOffset - slots*frame.SlotSize)
-const _ = uint(slotsOffset - divert.Devices*enet.DescBytes)
+// The slots are enough for the devices, and not too many for a pool.
+const (
+	_ = uint(slots - divert.Devices*divert.SlotsPerDevice)
+	_ = uint(frame.MaxSlots - slots)
+	_ = uint(slotsOffset - divert.Devices*enet.DescBytes)
+)
+
+// memory is the frames' memory.
+var memory = frame.Memory{Base: mx6ullevk.DMABase + slotsOffset, Bus: mx6ullevk.DMABase + slotsOffset, Slots: slots}
 
 // oobConfig is what the companion core goes by: static, because it is large.
 var oobConfig oob.Config
@@ -38,7 +44,10 @@ func (g *gatewayImage) addDevices() error {
 			return err
 		}
 	}
-	return oob.Configure(&oobConfig, divert.Adopt)
+	if err := oob.Configure(&oobConfig, divert.Adopt); err != nil {
+		return err
+	}
+	return g.addSockets()
 }
 
 // silence returns the writes that mask the devices of the oob stage when a fault has stopped it.
@@ -63,9 +72,7 @@ func (g *gatewayImage) addDevice(n uint32, t *gateway.DeviceTable) error {
 		Driver: enet.Config{
 			Name: c.Name, Base: c.Base, ClkHz: c.ClkHz, MAC: t.MAC,
 			Desc: desc, DescBus: uint32(desc),
-			Memory: frame.Memory{
-				Base: mx6ullevk.DMABase + slotsOffset, Bus: mx6ullevk.DMABase + slotsOffset, Slots: slots,
-			},
+			Memory:    memory,
 			TxShift16: mx6ullevk.Native(), MIB: mx6ullevk.Native(),
 		},
 		Hooks: divert.Hooks{Kick: stage.Kick, Route: func(toOob bool) { route(c.IRQ, toOob) }},

@@ -7,6 +7,7 @@ import (
 
 	"mortise/drivers/wdog"
 	"mortise/stack/divert"
+	"mortise/stack/socket"
 	"mortise/stack/stage"
 	"mortise/stack/task"
 )
@@ -37,6 +38,7 @@ func dispatch(id uint32) {
 		doing(doingKick)
 		injected(inKick)
 		todo = divert.Kicked()
+		socket.Kicked()
 		task.Kicked()
 		doing(0)
 	case stage.WakeSGI:

@@ -2,7 +2,7 @@
 
 // Command gateway is the firmware: the two stages with everything between them, as the configuration asks for.
 //
-// main.go says in what order things start, devices.go maps the configuration to devices, dispatch.go is the oob stage's
+// main.go says in what order things start, devices.go maps the configuration to devices, sockets.go to oob ports, dispatch.go is the oob stage's
 // activation, tasks.go its tasks, link.go follows the cables, service.go serves in-band's interrupts, supervise.go starts and stops the oob stage, watchdog.go and watchdog_oob.go feed
 // the watchdog and note what a reset would otherwise take away, status.go is what the status page shows.
 // load_*.go and inject*.go are built into images for tests only.
@@ -152,6 +152,7 @@ func (g *gatewayImage) startInband() (err error) {
 	if g.stack, err = inband.New(g.cfg, links...); err != nil {
 		return err
 	}
+	g.stack.OnNeighbour(g.neighbour)
 	g.stack.ServeNet()
 	g.stack.Start()
 	serveInjection(g)

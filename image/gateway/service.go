@@ -8,6 +8,7 @@ import (
 	"mortise/board/mx6ullevk"
 	"mortise/drivers/tick"
 	"mortise/stack/oob"
+	"mortise/stack/socket"
 	"mortise/stack/stage"
 	"mortise/stack/task"
 )
@@ -53,6 +54,7 @@ func (g *gatewayImage) woken() {
 		}
 		g.event(e)
 	}
+	socket.Deliver()
 	for _, d := range g.devices {
 		d.Interrupt()
 	}

@@ -13,6 +13,7 @@ import (
 	"mortise/board/mx6ullevk"
 	"mortise/stack/console"
 	"mortise/stack/divert"
+	"mortise/stack/socket"
 	"mortise/stack/stage"
 	"mortise/stack/task"
 )
@@ -32,7 +33,8 @@ func (g *gatewayImage) onFault(f stage.Fault) {
 			diverted = append(diverted, d)
 		}
 	}
-	err := divert.Recover(diverted...)
+	rest, err := divert.Recover(diverted...)
+	socket.Reset(rest)
 	if err != nil {
 		log.Printf("fall back: %v", err)
 	} else {

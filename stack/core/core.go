@@ -1,13 +1,14 @@
 // Package core is the contract between the devices and the companion core, which owns the oob stage: it decides which frames
 // that stage takes.
 //
-// The companion core is a package chosen at build time and called statically. It provides the two functions here by name:
+// The companion core is a package chosen at build time and called statically. It provides the first three functions here by name:
 //
 //	//go:linkname Deliver mortise/stack/core.Deliver
+//	//go:linkname Decided mortise/stack/core.Decided
 //	//go:linkname PendingEvents mortise/stack/core.PendingEvents
 //
 // and an image links the one that it imports; two of them, or none, do not link. stack/oob is Mortise's own; core/coretest has a
-// tiny one that shows what is needed.
+// tiny one that shows what is needed. Submit is what the devices provide to it.
 //
 // Stage: any. Does not support: two companion cores in an image.
 package core
@@ -53,8 +54,20 @@ func To(action uint32) uint32 { return action >> 16 & 0xff }
 //oob:stage oob
 func Deliver(dev Device, addr uintptr, n uint32) uint32
 
+// Decided is called when all frames that an activation takes are decided, and answered, ahead of what no answer needs: empty
+// slots for the ring, what is in-band's. What the core has to do because of them, it does here.
+//
+//oob:stage oob
+func Decided()
+
 // PendingEvents returns the number of events that the core has for in-band: when it is not 0 after an activation, in-band is
 // woken.
 //
 //oob:stage any
 func PendingEvents() uint32
+
+// Submit sends n bytes of the frame in slot, the caller's, on device dev, and returns an empty slot for it. false: the device is
+// not the oob stage's, or has no room now; the caller keeps slot. stack/divert provides it.
+//
+//oob:stage oob
+func Submit(dev, slot, n uint32) (empty uint32, ok bool)

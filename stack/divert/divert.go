@@ -39,6 +39,8 @@ const (
 
 	// rxBudget bounds the frames an activation takes from the receive ring, and with it the longest activation.
 	rxBudget = 32
+	// looks is how often an activation looks at the receive ring: before Ack and behind it.
+	looks = 2
 	// txBudget bounds the in-band frames an activation queues for transmission.
 	txBudget = 16
 	// txReserve is the number of transmit descriptors that in-band frames may not take.

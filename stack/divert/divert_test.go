@@ -405,7 +405,7 @@ func TestRecover(t *testing.T) {
 			}
 			Poll(0)
 			c.damage(&table[0])
-			if err := Recover(b.Device); err != nil {
+			if _, err := Recover(b.Device); err != nil {
 				t.Fatal(err)
 			}
 			b.slots(t)

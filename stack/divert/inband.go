@@ -2,6 +2,9 @@ package divert
 
 import (
 	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,6 +49,11 @@ type Device struct {
 	rx     sync.Mutex // consumer of rxFull
 	tx     sync.Mutex // producer of txFull; the ring code of a device that is not diverted
 	notify chan struct{}
+
+	groups struct {
+		sync.Mutex
+		members map[[6]byte]int
+	}
 
 	noTxSlot atomic.Uint32
 	up       atomic.Bool
@@ -298,6 +306,23 @@ func (p *Device) SetUp(up bool) { p.up.Store(up) }
 
 // OobAnswers tells whether the oob stage answers for the device's oob addresses now.
 func (p *Device) OobAnswers() bool { return mmio.Load(&table[p.d].diverted) != 0 }
+
+// Join lets frames to a multicast group in, or no longer: each Join of a member is to be taken back by one that is not.
+func (p *Device) Join(group netip.Addr, member bool) error {
+	p.groups.Lock()
+	defer p.groups.Unlock()
+	if p.groups.members == nil {
+		p.groups.members = map[[6]byte]int{}
+	}
+	a := group.As4()
+	mac := [6]byte{0x01, 0x00, 0x5e, a[1] & 0x7f, a[2], a[3]} // 6.4, RFC 1112
+	if member {
+		p.groups.members[mac]++
+	} else if p.groups.members[mac]--; p.groups.members[mac] <= 0 {
+		delete(p.groups.members, mac)
+	}
+	return p.driver.SetFilter(slices.Collect(maps.Keys(p.groups.members)), false)
+}
 
 // Driver returns the controller's in-band half: link, MDIO, statistics.
 func (p *Device) Driver() *enet.Device { return p.driver }

@@ -1,6 +1,8 @@
 package divert
 
 import (
+	_ "unsafe" // for linkname
+
 	"mortise/stack/core"
 	"mortise/stack/frame"
 )
@@ -10,7 +12,7 @@ import (
 // caller must do (WakeInband, Rearm). The oob stage calls it for a diverted device; in-band, under the device's lock, for
 // another.
 //
-// No event is missed: before it ends, the ring is looked at once more behind Ack. What no answer needs comes after the
+// No event is missed: once the ring is empty it is looked at again behind Ack. What no answer needs comes after the
 // last frame: the receive event, empty slots for the ring, the frames for in-band.
 //
 //oob:stage any
@@ -18,44 +20,53 @@ import (
 func Poll(d uint32) uint32 {
 	v := &table[d%Devices]
 	var todo, left, i uint32
-	for ; ; i++ {
+	for look := 0; look < looks; look++ {
+		for { //oob:total rxBudget divert.Poll i counts the frames of both looks
+			if i >= rxBudget {
+				break
+			}
+			slot, n := v.hw.Receive()
+			if n == 0 {
+				break
+			}
+			i++
+			if v.free.Len() < i { // this one's slot must do for the ring
+				counters[v.index%Devices][NoSlot]++
+				v.free.Put(slot)
+				continue
+			}
+			action := core.Inband
+			if v.diverted != 0 {
+				action = core.Deliver(v.core, v.frames+uintptr(slot)*frame.SlotSize, n)
+			}
+			switch {
+			case action >= core.Reply:
+				if v.hw.Send(slot, core.Length(action)) || v.sendAgain(slot, core.Length(action)) {
+					counters[v.index%Devices][TxOob]++
+					continue
+				}
+				counters[v.index%Devices][TxFull]++
+			case action == core.Inband:
+				v.left[left%rxBudget] = slot<<16 | n
+				left++
+				continue
+			case action >= core.Forward:
+				slot = v.forward(slot, action)
+			case action >= core.Kept:
+				slot = core.Slot(action)
+			}
+			v.free.Put(slot)
+		}
+		if v.diverted != 0 {
+			core.Decided()
+		}
 		if i >= rxBudget {
 			todo = v.throttle()
 			break
 		}
-		slot, n := v.hw.Receive()
-		if n == 0 {
+		if look == 0 {
 			v.hw.Ack()
-			if slot, n = v.hw.Receive(); n == 0 {
-				break
-			}
 		}
-		if v.free.Len() <= i { // this one's slot must do for the ring
-			counters[v.index%Devices][NoSlot]++
-			v.free.Put(slot)
-			continue
-		}
-		action := core.Inband
-		if v.diverted != 0 {
-			action = core.Deliver(v.core, v.frames+uintptr(slot)*frame.SlotSize, n)
-		}
-		switch {
-		case action >= core.Reply:
-			if v.hw.Send(slot, core.Length(action)) || v.sendAgain(slot, core.Length(action)) {
-				counters[v.index%Devices][TxOob]++
-				continue
-			}
-			counters[v.index%Devices][TxFull]++
-		case action == core.Inband:
-			v.left[left%rxBudget] = slot<<16 | n
-			left++
-			continue
-		case action >= core.Forward:
-			slot = v.forward(slot, action)
-		case action >= core.Kept:
-			slot = core.Slot(action)
-		}
-		v.free.Put(slot)
 	}
 	counters[v.index%Devices][Received] += i
 	v.refill(i)
@@ -103,17 +114,49 @@ func (v *device) forward(slot, action uint32) uint32 {
 		counters[v.index%Devices][ForwardDown]++
 		return slot
 	}
-	if w.free.Len() <= rxBudget {
-		w.reclaim() // what w's own reception needs stays
-	}
-	if w.free.Len() <= rxBudget || !w.hw.Send(slot, core.Length(action)) && !w.sendAgain(slot, core.Length(action)) {
+	empty, ok := w.exchange(slot, core.Length(action))
+	if !ok {
 		counters[v.index%Devices][ForwardFull]++
 		return slot
 	}
-	empty, _ := w.free.Get()
 	counters[w.index%Devices][TxForward]++
 	v.forwarded = 1
 	return empty
+}
+
+// exchange sends n bytes of the frame in slot, which is not the device's, and returns an empty slot for it. false: there is no
+// room now.
+//
+//oob:stage oob
+func (v *device) exchange(slot, n uint32) (empty uint32, ok bool) {
+	if v.free.Len() <= rxBudget {
+		v.reclaim()
+		if v.free.Len() <= rxBudget { // what the device's own reception needs stays
+			return 0, false
+		}
+	}
+	if !v.hw.Send(slot, n) && !v.sendAgain(slot, n) {
+		return 0, false
+	}
+	return v.free.Get()
+}
+
+// Submit is core.Submit.
+//
+//oob:stage oob
+//go:linkname Submit mortise/stack/core.Submit
+func Submit(d, slot, n uint32) (empty uint32, ok bool) {
+	v := &table[d%Devices]
+	if v.diverted == 0 {
+		return 0, false
+	}
+	if v.free.Len() <= rxBudget || !v.hw.Send(slot, n) {
+		if v.reclaim(); v.free.Len() <= rxBudget || !v.hw.Send(slot, n) {
+			return 0, false
+		}
+	}
+	counters[d%Devices][TxOob]++
+	return v.free.Get()
 }
 
 // settle takes back what the other devices have sent of the frames that were forwarded to them.

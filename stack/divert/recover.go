@@ -24,10 +24,11 @@ func (t stock) claim(slot uint32) bool {
 
 // Recover lets in-band drive devices after a fault has stopped the oob stage in the middle of anything. Slots wander between
 // the devices that the oob stage drives, so these are set up anew together: what in-band owned, received or to be sent,
-// stays; what the controllers and the stage held is lost. The error names the devices that stay down.
+// stays; what the controllers and the stage held is lost. It returns the slots of the memory that no device has: those of the
+// sockets' pools, for example. The error names the devices that stay down.
 //
 //oob:stage inband
-func Recover(devices ...*Device) error {
+func Recover(devices ...*Device) (rest []uint32, err error) {
 	for _, p := range all {
 		if p != nil {
 			p.rx.Lock()
@@ -37,7 +38,7 @@ func Recover(devices ...*Device) error {
 		}
 	}
 	if len(devices) == 0 {
-		return nil
+		return nil, nil
 	}
 	lost := map[*Device]bool{}
 	for _, p := range devices {
@@ -66,7 +67,12 @@ func Recover(devices ...*Device) error {
 		}
 		p.resume(false)
 	}
-	return errors.Join(failed...)
+	for s := len(own) - 1; s >= 0; s-- {
+		if !own[s] {
+			rest = append(rest, uint32(s))
+		}
+	}
+	return rest, errors.Join(failed...)
 }
 
 // claimAll makes the device the owner of every slot it has. The caller holds its locks, and it is not diverted.

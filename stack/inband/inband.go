@@ -59,6 +59,7 @@ type Stack struct {
 	owned    map[tcpip.Address]bool
 	own      []uint32 // the same as they lie in a packet
 	echoPort uint16
+	nud      *nud
 	stop     chan struct{}
 	workers  sync.WaitGroup
 }
@@ -67,7 +68,9 @@ type Stack struct {
 // is received before Start.
 func New(cfg *gateway.Config, links ...Link) (*Stack, error) {
 	s := &Stack{owned: map[tcpip.Address]bool{}, echoPort: cfg.Echo.Port, stop: make(chan struct{})}
+	s.nud = &nud{stack: s, ports: map[tcpip.NICID]*Port{}}
 	s.net = stack.New(stack.Options{
+		NUDDisp:            s.nud,
 		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol, newNeighbours},
 		TransportProtocols: []stack.TransportProtocolFactory{udp.NewProtocol, icmp.NewProtocol4, tcp.NewProtocol},
 		// Not HandleLocal: it looks each packet's source up among all addresses, 2,000 instructions, to drop those from our
@@ -145,6 +148,7 @@ func (s *Stack) addPort(d *Device, cfg *gateway.Port) error {
 		return fmt.Errorf("create interface: %s", err)
 	}
 	p.attachNeighbours(s.net, id)
+	s.nud.ports[id] = p
 	address := tcpip.ProtocolAddress{
 		Protocol: ipv4.ProtocolNumber,
 		AddressWithPrefix: tcpip.AddressWithPrefix{

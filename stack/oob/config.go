@@ -75,7 +75,8 @@ type port struct {
 	rules  uint32 // not 0: with rules
 	dev    uint32
 	vid    uint32
-	_      [2]uint32 // 32 bytes: the index is a shift
+	index  uint32 // to package socket
+	_      uint32 // 32 bytes: the index is a shift
 }
 
 // noPort is the index of the port that stands for accepted VLANs without one.
@@ -171,8 +172,8 @@ func (d *device) configure(c *DeviceConfig, dev uint32) {
 	d.mac0123 = word([4]byte(m[0:4]))
 	d.mac45 = uint32(m[4])<<16 | uint32(m[5])<<24
 	d.vlan, d.port = filter.VLANMap{}, [16]port{}
-	d.services.reset()
-	d.port[noPort].dev = dev
+	d.services.reset(&banks[serving[dev%Devices]%uint32(len(banks))][dev%Devices].services)
+	d.port[noPort].dev, d.port[noPort].index = dev, ^uint32(0)
 	for vid := range uint16(filter.MaxVID) {
 		if c.VLANs.Has(vid) {
 			d.vlan.Set(uint32(vid), noPort)
@@ -184,7 +185,7 @@ func (d *device) configure(c *DeviceConfig, dev uint32) {
 			continue
 		}
 		q := &d.port[i+1]
-		*q = port{addr: word(p.Addr), mask: p.mask(), vid: uint32(p.VID), dev: dev, accept: 1 << (acceptShift + uint32(i))}
+		*q = port{addr: word(p.Addr), mask: p.mask(), vid: uint32(p.VID), dev: dev, index: PortIndex(dev, uint32(i)), accept: 1 << (acceptShift + uint32(i))}
 		if p.Rules {
 			q.rules = 1
 			d.services.accept(q.accept, &p.UDP)

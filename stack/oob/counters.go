@@ -8,10 +8,11 @@ const (
 	Received = iota
 
 	// Accepted: taken by the oob stage.
-	UDPEcho    // UDP echo answered
-	ICMPEcho   // ICMP echo answered
-	ARPAnswer  // ARP request answered
-	ARPLearned // ARP reply taken in
+	UDPEcho      // UDP echo answered
+	ICMPEcho     // ICMP echo answered
+	ARPAnswer    // ARP request answered
+	ARPLearned   // ARP reply taken in
+	SocketQueued // datagram or frame queued for a socket
 
 	// Left to in-band.
 	InbandVLAN      // no oob port on its VLAN; untagged, and none on the device itself
@@ -52,6 +53,7 @@ const (
 	ARPFormat        // not IPv4 over Ethernet
 	ARPSender        // the sender's address is no host of the port's network
 	ARPConflict      // somebody else has the port's address
+	SocketFull       // a socket's queue, or its port's pool, has no room: the socket's counters tell which
 
 	// Not a frame's fate.
 	EventLost // an event found the ring to in-band full

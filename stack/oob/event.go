@@ -4,6 +4,7 @@ import (
 	_ "unsafe" // for linkname
 
 	"mortise/drivers/mmio"
+	"mortise/stack/socket"
 )
 
 // EventRingSize is the number of events that wait for in-band at most: when it is full, new ones are lost and counted.
@@ -74,8 +75,8 @@ func PopEvent() (v Event, ok bool) {
 	return v, true
 }
 
-// PendingEvents returns the number of events that wait: when it is not 0 after an activation, wake in-band.
+// PendingEvents is not 0 when events wait, or messages for goroutines that in-band has not been told of: wake it then.
 //
 //oob:stage any
 //go:linkname PendingEvents mortise/stack/core.PendingEvents
-func PendingEvents() uint32 { return mmio.Load(&events.tail) - mmio.Load(&events.head) }
+func PendingEvents() uint32 { return events.tail - events.head | socket.Pending() }

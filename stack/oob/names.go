@@ -4,10 +4,11 @@ package oob
 var CounterNames = [NumCounters]string{
 	Received: "received",
 
-	UDPEcho:    "udp_echo",
-	ICMPEcho:   "icmp_echo",
-	ARPAnswer:  "arp_answer",
-	ARPLearned: "arp_learned",
+	UDPEcho:      "udp_echo",
+	ICMPEcho:     "icmp_echo",
+	ARPAnswer:    "arp_answer",
+	ARPLearned:   "arp_learned",
+	SocketQueued: "socket_queued",
 
 	InbandVLAN:      "inband_vlan",
 	InbandTags:      "inband_tags",
@@ -46,6 +47,7 @@ var CounterNames = [NumCounters]string{
 	ARPFormat:        "arp_format",
 	ARPSender:        "arp_sender",
 	ARPConflict:      "arp_conflict",
+	SocketFull:       "socket_full",
 
 	EventLost: "event_lost",
 }

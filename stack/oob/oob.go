@@ -102,7 +102,7 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 	ip := wire.DatagramAt(packet)
 	dst := ip.Dst
 	if dst != p.addr {
-		return d.refuse(p, InbandAddress, IPv4Destination)
+		return d.elsewhere(p, addr, packet, n, dst)
 	}
 	if dst0&wire.Group != 0 {
 		return d.drop(LinkBroadcast)
@@ -136,7 +136,7 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 		return Inband
 	}
 	if service&serviceID != serviceEcho {
-		return d.drop(Unclaimed)
+		return d.datagram(p, addr, packet, length, service)
 	}
 	if wire.Swap16(ip.Checksum) != length {
 		return d.drop(UDPLength)
@@ -184,7 +184,7 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 //oob:stage oob
 func (d *device) notIPv4(p *port, addr, packet uintptr, n, typ uint32) uint32 {
 	if typ != wire.TypeARP {
-		return d.skip(InbandEtherType)
+		return d.frame(p, addr, uint32(packet-addr)+n, typ)
 	}
 	return d.arp(p, addr, packet, n)
 }

@@ -158,6 +158,9 @@ func TestDeliver(t *testing.T) {
 	}
 }
 
+// isSockets tells the counters that no site without sockets moves: package socket's tests have them.
+func isSockets(counter int) bool { return counter == SocketQueued || counter == SocketFull }
+
 // TestEveryCounterTested: the corpus moves each counter of a frame's fate.
 func TestEveryCounterTested(t *testing.T) {
 	seen := map[string]bool{"frame_long": true} // TestFrameLong
@@ -165,7 +168,7 @@ func TestEveryCounterTested(t *testing.T) {
 		seen[tc.Counter] = true
 	}
 	for i := firstAccepted; i < EventLost; i++ {
-		if !seen[CounterNames[i]] {
+		if !seen[CounterNames[i]] && !isSockets(i) {
 			t.Errorf("no case in wiretest moves %s", CounterNames[i])
 		}
 	}

@@ -1,6 +1,9 @@
 package oob
 
-import "mortise/stack/filter"
+import (
+	"mortise/drivers/mmio"
+	"mortise/stack/filter"
+)
 
 // A service is who takes the datagrams of a UDP port in the oob stage.
 const (
@@ -12,12 +15,15 @@ const (
 // services has a word for each UDP port: what the accept rules of a device's oob ports and the services say about it, in one
 // load.
 //
-//	bits 0–7    the service
+//	bits 0–7    the service that is built in
+//	bits 8–15   the list of the sockets that are bound to it (package socket), plus one; 0: none
 //	bits 16–31  the device's oob ports that accept the UDP port
 type services [1 << 16]uint32
 
 const (
 	serviceID   = 0xff
+	listShift   = 8
+	listMask    = 0xff << listShift
 	acceptShift = 16
 )
 
@@ -42,15 +48,17 @@ var talkative = [...]uint16{
 	123, // NTP
 }
 
-// reset leaves what is built in, and no port that accepts anything.
+// reset leaves what is built in, the sockets that old knows, and no port that accepts anything.
 //
 //oob:stage inband
-func (s *services) reset() {
-	*s = services{}
-	for _, port := range talkative {
-		s[port] = serviceOther
+func (s *services) reset(old *services) {
+	for port := range s {
+		s[port] = old[port] & listMask
 	}
-	s[echoPort] = serviceEcho
+	for _, port := range talkative {
+		s[port] |= serviceOther
+	}
+	s[echoPort] |= serviceEcho
 }
 
 // accept makes the oob port with the bit take the UDP ports in set.
@@ -62,4 +70,21 @@ func (s *services) accept(bit uint32, set *filter.PortSet) {
 			s[port] |= bit
 		}
 	}
+}
+
+// Bind makes the sockets of a list (package socket) those that get the datagrams to a UDP port, on all oob ports that accept
+// it; -1: none. The echo service's port is its own.
+//
+//oob:stage inband
+func Bind(udpPort uint16, list int) error {
+	if udpPort == echoPort {
+		return ConfigError("UDP port 7 is the echo service's")
+	}
+	for b := range banks {
+		for d := range banks[b] {
+			w := &banks[b][d].services[udpPort]
+			mmio.Store(w, *w&^listMask|uint32(list+1)<<listShift&listMask)
+		}
+	}
+	return nil
 }

@@ -22,6 +22,7 @@ type one struct {
 type core struct {
 	ready   uint32 // rescan is its lowest bit
 	current uint32 // the task that runs, plus one
+	began   uint32 // when its run began
 	armed   uint32 // the timer that the hardware is set for, or none
 	armedAt uint32 // the low word of its time
 	fired   uint32 // the timer whose expiry has been seen by Expired, not yet by scan
@@ -77,6 +78,11 @@ func Time() uint64 { return clock() }
 //
 //oob:stage oob
 func Current() uint32 { return state.current - 1 }
+
+// Began returns when the run of the current task began, as Now would have then.
+//
+//oob:stage oob
+func Began() uint32 { return state.began }
 
 // Expired takes note that the stage's timer has expired: Run is to follow. The task of the timer that it was set for is
 // ready at once; the other timers are looked at when it has run. A timer without a task is returned, for the caller to
@@ -140,6 +146,7 @@ func (s *core) run() {
 			s.ready &^= bit(id)
 			s.current = id + 1
 			begin := now()
+			s.began = begin
 			run(id)
 			end := now()
 			s.count(id, begin, end)

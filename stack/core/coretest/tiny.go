@@ -44,6 +44,12 @@ func Deliver(dev core.Device, addr uintptr, n uint32) uint32 {
 	return core.Inband
 }
 
+// Decided is core.Decided: this core has no tasks.
+//
+//oob:stage oob
+//go:linkname Decided mortise/stack/core.Decided
+func Decided() {}
+
 // PendingEvents is core.PendingEvents: this core has none.
 //
 //oob:stage any

@@ -168,7 +168,7 @@ func TestRecoverAfterForwarding(t *testing.T) {
 		t.Error(err)
 	}
 	b.checkSlots(t)
-	if err := divert.Recover(b.devices[:]...); err != nil {
+	if _, err := divert.Recover(b.devices[:]...); err != nil {
 		t.Error(err)
 	}
 	b.checkSlots(t)

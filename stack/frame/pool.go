@@ -1,0 +1,64 @@
+package frame
+
+// MaxSlots is the number of slots that pools can be made of, a power of two.
+const MaxSlots = 1 << 15
+
+// link chains the slots of all pools: link[s] is the slot behind s. A slot is in one pool at most.
+var link [MaxSlots]uint16
+
+// Pool is a stock of empty slots of any number, the sockets' of an oob port for example. One stage owns it. The zero value is
+// empty.
+type Pool struct {
+	head, n   uint32
+	size      uint32 // slots given to it by Fill
+	lowest    uint32
+	exhausted uint32
+}
+
+// PoolStats is what a pool tells about itself, in slots; Exhausted in requests.
+type PoolStats struct {
+	Size, Free, Lowest uint32 // Lowest: the fewest that were ever free
+	Exhausted          uint32 // requests that found it empty
+}
+
+// Fill adds slot to the pool's stock. It is for setting a pool up: Put gives back what Get took.
+//
+//oob:stage inband
+func (p *Pool) Fill(slot uint32) {
+	p.Put(slot)
+	p.size++
+	p.lowest = p.n
+}
+
+// Put gives slot back.
+//
+//oob:stage any
+func (p *Pool) Put(slot uint32) {
+	link[slot%MaxSlots] = uint16(p.head)
+	p.head = slot % MaxSlots
+	p.n++
+}
+
+// Get takes a slot and reports whether there was one; none is counted.
+//
+//oob:stage any
+func (p *Pool) Get() (slot uint32, ok bool) {
+	n := p.n
+	if n == 0 {
+		p.exhausted++
+		return 0, false
+	}
+	n--
+	p.n = n
+	if n < p.lowest {
+		p.lowest = n
+	}
+	slot = p.head
+	p.head = uint32(link[slot%MaxSlots])
+	return slot, true
+}
+
+// Stats returns what the pool tells about itself.
+//
+//oob:stage inband
+func (p *Pool) Stats() PoolStats { return PoolStats{p.size, p.n, p.lowest, p.exhausted} }

@@ -1,0 +1,158 @@
+// Package socket gives oob tasks, and in-band goroutines, UDP and raw sockets in the oob stage.
+//
+// A socket is a number. In-band opens, binds, connects and closes it (Open …, inband.go); a task sends and receives by the
+// functions of oob.go, which never wait; a goroutine does so by a net.PacketConn (conn.go). What comes for a socket lies in
+// its queue, first in, first out, in the slot it came in; the queue has a limit, and says what becomes of what exceeds it. A
+// task that owns a socket is made ready by each message.
+//
+// Slots. Each oob port has a pool. A frame that a socket keeps, and a frame that it sends, is swapped for an empty slot: the
+// device always gets back what it gives. So a task that takes its time exhausts the pool of its port and nothing else.
+//
+// Who gets a datagram: of the sockets bound to its UDP port, one bound to its address comes ahead of one bound to any, and a
+// connected one that its source matches ahead of both. Without a socket it is the companion core's to count.
+//
+// To send, a socket needs a route and a neighbour from the front caches (stack/neigh). A peer that nobody has solicited is an
+// error, Unsolicited, at once.
+//
+// Stage: oob.go, input.go and output.go run oob, inband.go and conn.go in-band. Follows: RFC 768 (UDP, 1980), RFC 791 (IPv4,
+// 1981), RFC 1112 (multicast, 1989), RFC 1122 (hosts, 1989). Does not support: TCP, IPv6, IP options, fragments.
+package socket
+
+import (
+	"mortise/stack/frame"
+	"mortise/stack/neigh"
+)
+
+// Limits of the tables, all choices.
+const (
+	Max      = 64 // sockets
+	MaxPorts = neigh.MaxPorts
+	// QueueSize is the most that a socket's queue holds, a power of two; Options.Queue may say less.
+	QueueSize = 64
+	// MaxSharing is the number of sockets that may be bound to the same UDP port: a datagram looks at them all.
+	MaxSharing = 8
+	// MaxPayload is the largest UDP payload in bytes: fragments are not supported.
+	MaxPayload = 1500 - 20 - 8
+)
+
+// Socket is an open socket's number.
+type Socket uint32
+
+// Status is how a call of a task went.
+type Status uint32
+
+// The statuses. Each is an error, but for OK: see Error.
+const (
+	OK          Status = iota
+	Empty              // nothing has come
+	NoBuffer           // the port's pool is empty
+	NoRoute            // no route to the address leads through an oob port
+	Unsolicited        // the neighbour is not in the front cache: solicit it
+	NoPeer             // no destination: neither named nor connected
+	TooLong            // the payload does not fit into a frame
+	Down               // the port's device is not driven by the oob stage
+	Busy               // the device has no room to send: try again
+	Closed             // the socket is not open, or of another kind
+	NumStatuses
+)
+
+// statusText has the text of each status.
+var statusText = [NumStatuses]string{
+	"ok", "nothing has come", "no buffer", "no route through an oob port", "the neighbour is not solicited", "no destination",
+	"message too long", "the port is down", "the device is busy", "the socket is closed",
+}
+
+// The kinds of socket.
+const (
+	closed = iota
+	udp
+	raw
+)
+
+// Policy says what becomes of a message for a queue that is full. It is dropped and counted in each case.
+type Policy uint32
+
+// The policies.
+const (
+	DropNewest Policy = iota // what comes is dropped: who reads sees no gap in what is old
+	DropOldest               // the oldest is dropped: who reads sees what is new. Not for sockets that goroutines read
+)
+
+// Message is a datagram, or a frame, in its slot. Whoever has it owns the slot: a task gets it by Receive or Compose, and
+// gives it away by Send, Reply or Release, once.
+type Message struct {
+	Data uintptr // address of the payload, a multiple of four plus Data%4; of a raw frame its first byte
+	Len  uint32  // bytes of payload; of a composed message: the room there is
+
+	Peer     uint32 // who it is from, or to: IPv4, wire order
+	PeerPort uint32 // UDP port
+	Local    uint32 // the address it was sent to: IPv4, wire order; a group's, or a broadcast
+
+	// Queued is when it came into the queue, Delivered when the task's run began that got it: the low words of task.Time.
+	Queued, Delivered uint32
+
+	slot   uint32
+	packet uint32 // offset of the IPv4 header in the frame
+	port   uint32 // index of the oob port
+}
+
+// The counters of a socket.
+const (
+	Received      = iota // messages queued
+	DroppedFull          // messages that exceeded the queue's limit
+	DroppedBuffer        // messages that came when the port's pool was empty
+	DroppedDown          // messages that came when the port was down
+	Sent                 // messages handed to the device
+	FailedSend           // messages not sent: the statuses tell why
+	NumCounters
+)
+
+// CounterNames has the name of each counter.
+var CounterNames = [NumCounters]string{"received", "dropped_full", "dropped_buffer", "dropped_down", "sent", "failed_send"}
+
+// sock is the state of a socket: pointer-free.
+type sock struct {
+	kind   uint32
+	task   uint32 // the task to make ready, task.NoTask: a goroutine reads
+	policy Policy
+	limit  uint32
+
+	addr, port   uint32 // bound to: IPv4 in wire order, 0 any; UDP port as a number, or EtherType in wire order
+	device       uint32 // bound to: index of the oob port plus one; 0: any
+	peer         uint32 // connected to: IPv4 in wire order, 0 nobody
+	peerPort     uint32
+	ttl, tos     uint32
+	multicastTTL uint32
+	pcp          uint32 // priority in the tag
+
+	// The queue: oob code writes tail, who reads head. Of a goroutine's messages oob code takes the slots back behind head: it has
+	// done so up to freed.
+	tail, head, freed uint32
+	queue             [QueueSize]Message
+	count             [NumCounters]uint32
+}
+
+// port is an oob port as sockets need it.
+type port struct {
+	up      uint32 // 1: frames go in and out
+	name    neigh.Port
+	addr    uint32 // IPv4, wire order
+	mask    uint32
+	src0    uint32 // bytes 0 to 3 of the MAC address
+	src4    uint32 // bytes 4 and 5, in the low half
+	tci     uint32 // VID, not 0: tagged
+	headers uint32 // bytes ahead of the IPv4 header
+	pool    frame.Pool
+}
+
+var (
+	socks  [Max]sock
+	ports  [MaxPorts]port
+	memory frame.Memory
+	// ident is the identification of the next IPv4 packet.
+	ident uint32
+	// raws is the number of raw sockets.
+	raws uint32
+	// waiting counts the messages queued for goroutines, told those that in-band has been told of: see Pending.
+	waiting, told uint32
+)
