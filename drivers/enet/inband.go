@@ -148,6 +148,7 @@ func (dev *Device) build(slots []uint32) {
 		txDesc:   cfg.Desc + RingSize*descSize,
 		rxBus:    cfg.Memory.BusBuffer(0),
 		txBus:    cfg.Memory.BusBuffer(0) + pad,
+		txFrames: cfg.Memory.Buffer(0),
 		txExtra:  BD_TX_R | BD_TX_TC | BD_L | (frame.Pad - pad),
 		rxGood:   BD_L,
 		Counters: hw.Counters,

@@ -1,6 +1,8 @@
 package enet
 
 import (
+	"unsafe"
+
 	"mortise/drivers/mmio"
 	"mortise/stack/frame"
 )
@@ -180,6 +182,71 @@ func (hw *Port) Send(slot, n uint32) bool {
 	d.ext = BD_TX_INT
 	send(hw.base, d, hw.txExtra+n|wrap(i))
 	return true
+}
+
+// SendFrom is Send for a frame that begins shift bytes behind where frames begin in their slot, or in front if it is negative: a
+// multiple of four.
+//
+// The transmit buffer of silicon has an alignment, which a frame that has moved no longer has: there it is moved back, by words. The
+// emulator asks for none, and nothing is copied. (TACC.SHIFT16 tells the two apart: see Config.TxShift16.)
+//
+//oob:stage any
+func (hw *Port) SendFrom(slot, shift, n uint32) bool {
+	tail := hw.txTail
+	if tail-hw.txHead >= RingSize || n-minLen > frame.MaxLen-minLen {
+		return hw.refuse(n)
+	}
+	if shift != 0 && hw.Aligns() {
+		hw.align(slot, shift, n)
+		shift = 0
+	}
+	hw.txTail = tail + 1
+	i := tail % RingSize
+	hw.txSlot[i] = slot
+	d := descAt(hw.txDesc, i)
+	d.addr = hw.txBus + slot*frame.SlotSize + shift
+	d.ext = BD_TX_INT
+	send(hw.base, d, hw.txExtra+n|wrap(i))
+	return true
+}
+
+// align moves a frame of n bytes that begins shift bytes behind its place there.
+//
+//oob:stage any
+//go:noinline
+func (hw *Port) align(slot, shift, n uint32) {
+	to := hw.txFrames + uintptr(slot)*frame.SlotSize
+	words := (n + frame.Pad + 3) / 4
+	if int32(shift) > 0 {
+		//oob:total MaxAligned*maxWords divert.Poll stack/divert lets so many frames of an activation move
+		for i := uint32(0); i < maxWords && i < words; i++ {
+			move(to, i, shift)
+		}
+		return
+	}
+	//oob:total MaxAligned*maxWords divert.Poll stack/divert lets so many frames of an activation move
+	for i := uint32(0); i < maxWords && i < words; i++ {
+		move(to, words-1-i, shift)
+	}
+}
+
+// Aligns reports whether SendFrom copies a frame that has moved.
+//
+//oob:stage any
+func (hw *Port) Aligns() bool { return hw.txExtra&frame.Pad != 0 }
+
+// MaxAligned is the number of frames of an activation that the caller of SendFrom may have moved: it bounds the activation.
+const MaxAligned = 8
+
+// maxWords is the length of the longest frame with its pad, in words.
+const maxWords = (frame.MaxLen + frame.Pad + 3) / 4
+
+// move copies word i of a buffer from shift bytes behind.
+//
+//oob:stage any
+func move(to uintptr, i, shift uint32) {
+	to += uintptr(i * 4)
+	*(*uint32)(unsafe.Add(nil, to)) = *(*uint32)(unsafe.Add(nil, to+uintptr(int32(shift))))
 }
 
 // refuse counts why Transmit or Send did not take a frame of n bytes.

@@ -104,12 +104,13 @@ type Port struct {
 	rxSlot [RingSize]uint32 // but from rxFill to rxHead: the caller has those. First, for the shortest addressing
 	txSlot [RingSize]uint32 // valid from txHead to txTail
 
-	base    uintptr // registers
-	rxDesc  uintptr // receive descriptors
-	txDesc  uintptr // transmit descriptors
-	rxBus   uint32  // bus address of slot 0's receive buffer
-	txBus   uint32  // and of its transmit buffer: with the pad (TACC.SHIFT16) or behind it
-	txExtra uint32  // word 0 of a transmit descriptor but for length and W; its low half is the pad's length
+	base     uintptr // registers
+	rxDesc   uintptr // receive descriptors
+	txDesc   uintptr // transmit descriptors
+	rxBus    uint32  // bus address of slot 0's receive buffer
+	txBus    uint32  // and of its transmit buffer: with the pad (TACC.SHIFT16) or behind it
+	txFrames uintptr // address of slot 0's buffer, where its pad is
+	txExtra  uint32  // word 0 of a transmit descriptor but for length and W; its low half is the pad's length
 
 	rxHead     uint32 // position of the next Receive, free-running
 	rxFill     uint32 // position of the next Refill, free-running: at most rxHead

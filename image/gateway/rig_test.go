@@ -224,12 +224,14 @@ func (r *rig) crossing() (c [divert.NumCounters]uint32) {
 }
 
 // core returns the companion core's counters of the first device: they come first in its state, of which each of two banks
-// has one.
+// has one, and a twin.
 func (r *rig) core() (s oob.Stats) {
-	banks := r.words("mortise/stack/oob.banks")
-	for bank := range 2 {
-		for i := range s {
-			s[i] += banks[bank*len(banks)/2+i]
+	for _, name := range []string{"mortise/stack/oob.banks", "mortise/stack/oob.twins"} {
+		banks := r.words(name)
+		for bank := range 2 {
+			for i := range s {
+				s[i] += banks[bank*len(banks)/2+i]
+			}
 		}
 	}
 	return s

@@ -1,9 +1,10 @@
 // Package core is the contract between the devices and the companion core, which owns the oob stage: it decides which frames
 // that stage takes.
 //
-// The companion core is a package chosen at build time and called statically. It provides the first three functions here by name:
+// The companion core is a package chosen at build time and called statically. It provides the functions here but one by name:
 //
 //	//go:linkname Deliver mortise/stack/core.Deliver
+//	//go:linkname Copy mortise/stack/core.Copy
 //	//go:linkname Decided mortise/stack/core.Decided
 //	//go:linkname PendingEvents mortise/stack/core.PendingEvents
 //
@@ -26,8 +27,14 @@ const (
 	// Kept, plus the number of an empty slot in the low half: the core keeps the frame's slot and gives this one for it.
 	Kept uint32 = 1 << 29
 	// Forward, plus the number of a device in bits 16 to 23, plus a length in the low half: transmit Length(action) bytes of
-	// the slot on that device, which gives an empty slot for it.
+	// the slot on that device, which gives an empty slot for it. With Back the frame begins four bytes further in front than
+	// it came, with Ahead four bytes behind that.
 	Forward uint32 = 1 << 30
+	Back    uint32 = 1 << 24
+	Ahead   uint32 = 1 << 25
+	// Fan, plus the number of destinations in bits 16 to 23: the frame is for several. For each of them, numbered from 0, Copy
+	// is called with a copy of the frame, the last time with the frame itself, and returns the action for it.
+	Fan uint32 = 1<<30 | 1<<28
 	// Reply, plus the length of the answer in the low half: transmit Length(action) bytes of the slot on the device that
 	// received it. Actions from Reply on are replies: the shortest test is for what is most urgent.
 	Reply uint32 = 1 << 31
@@ -43,7 +50,12 @@ func Length(action uint32) uint32 { return action & 0xffff }
 //oob:stage oob
 func Slot(action uint32) uint32 { return action & 0xffff }
 
-// To returns the device to transmit on, for Forward.
+// Shift returns by how many bytes the frame's start has moved, for Forward.
+//
+//oob:stage oob
+func Shift(action uint32) uint32 { return action>>25&1*4 - action>>24&1*4 }
+
+// To returns the device to transmit on, for Forward; the number of destinations, for Fan.
 //
 //oob:stage oob
 func To(action uint32) uint32 { return action >> 16 & 0xff }
@@ -53,6 +65,12 @@ func To(action uint32) uint32 { return action >> 16 & 0xff }
 //
 //oob:stage oob
 func Deliver(dev Device, addr uintptr, n uint32) uint32
+
+// Copy decides on destination i of the frame that Deliver has just said Fan for, here the copy of n bytes at addr: it returns
+// Forward, or Drop. It may change the copy.
+//
+//oob:stage oob
+func Copy(dev Device, i uint32, addr uintptr, n uint32) uint32
 
 // Decided is called when all frames that an activation takes are decided, and answered, ahead of what no answer needs: empty
 // slots for the ring, what is in-band's. What the core has to do because of them, it does here.

@@ -68,7 +68,7 @@ const (
 	TxFull                      // an answer of the oob stage found the transmit ring full, and was dropped
 	TxForward                   // sent for another device, from which it came
 	ForwardDown                 // drop: to be forwarded to a device that the oob stage does not drive
-	ForwardFull                 // drop: to be forwarded to a device whose transmit ring or reserve was used up
+	ForwardFull                 // drop: to be forwarded to a device whose transmit ring or reserve, or beyond the copies of an activation
 	Throttled                   // activations that used up their budget; reception paused until the next tick
 	NumCounters
 )
@@ -104,6 +104,7 @@ type device struct {
 	core      core.Device // the device to the companion core
 	index     uint32      // in table
 	diverted  uint32      // 1: frames go to the companion core first
+	copied    uint32      // frames of this activation that were copied
 	forwarded uint32      // 1: this activation has sent frames on another device
 	throttled uint32      // 1: reception is masked until the next tick
 	winStart  uint32      // counter value at which the current window began

@@ -1,8 +1,9 @@
 package divert
 
 import (
-	_ "unsafe" // for linkname
+	"unsafe" // and for linkname
 
+	"mortise/drivers/enet"
 	"mortise/stack/core"
 	"mortise/stack/frame"
 )
@@ -20,6 +21,7 @@ import (
 func Poll(d uint32) uint32 {
 	v := &table[d%Devices]
 	var todo, left, i uint32
+	v.copied = 0
 	for look := 0; look < looks; look++ {
 		for { //oob:total rxBudget divert.Poll i counts the frames of both looks
 			if i >= rxBudget {
@@ -51,7 +53,7 @@ func Poll(d uint32) uint32 {
 				left++
 				continue
 			case action >= core.Forward:
-				slot = v.forward(slot, action)
+				slot = v.forward(slot, n, action)
 			case action >= core.Kept:
 				slot = core.Slot(action)
 			}
@@ -104,41 +106,95 @@ func (v *device) sendAgain(slot, n uint32) bool {
 	return v.hw.Send(slot, n)
 }
 
-// forward sends the frame in slot on another device that the oob stage drives, and returns the empty slot that came for it: the
-// frame's own, if it could not be sent and was dropped.
+// forward sends the frame of n bytes in slot on another device that the oob stage drives, or on several, and returns the empty
+// slot that came for it: the frame's own, if it could not be sent and was dropped.
 //
 //oob:stage oob
-func (v *device) forward(slot, action uint32) uint32 {
+func (v *device) forward(slot, n, action uint32) uint32 {
+	if action&core.Fan == core.Fan {
+		return v.fan(slot, n, core.To(action))
+	}
+	return v.forwardTo(slot, action)
+}
+
+// forwardTo is forward for one destination.
+//
+//oob:stage oob
+func (v *device) forwardTo(slot, action uint32) uint32 {
 	w := &table[core.To(action)%Devices]
 	if w.diverted == 0 {
 		counters[v.index%Devices][ForwardDown]++
 		return slot
 	}
-	empty, ok := w.exchange(slot, core.Length(action))
-	if !ok {
+	shift, n := core.Shift(action), core.Length(action)
+	if w.free.Len() <= rxBudget || w.hw.Free() == 0 {
+		w.reclaim()
+	}
+	// What w's own reception needs stays.
+	if w.free.Len() <= rxBudget || shift != 0 && w.hw.Aligns() && !v.mayCopy() || !w.hw.SendFrom(slot, shift, n) {
 		counters[v.index%Devices][ForwardFull]++
 		return slot
 	}
 	counters[w.index%Devices][TxForward]++
 	v.forwarded = 1
+	empty, _ := w.free.Get()
 	return empty
 }
 
-// exchange sends n bytes of the frame in slot, which is not the device's, and returns an empty slot for it. false: there is no
-// room now.
+// maxFan bounds the destinations of a frame.
+const maxFan = 4
+
+// fan sends copies of the frame to all destinations but the last, and the frame itself there.
 //
 //oob:stage oob
-func (v *device) exchange(slot, n uint32) (empty uint32, ok bool) {
-	if v.free.Len() <= rxBudget {
-		v.reclaim()
-		if v.free.Len() <= rxBudget { // what the device's own reception needs stays
-			return 0, false
+//go:noinline
+func (v *device) fan(slot, n, outs uint32) uint32 {
+	for i := uint32(0); i < maxFan && i+1 < outs; i++ {
+		if v.free.Len() <= rxBudget+1 || !v.mayCopy() { // what this device's own reception needs stays
+			counters[v.index%Devices][ForwardFull]++
+			continue
 		}
+		extra, _ := v.free.Get()
+		copyFrame(v.frames+uintptr(extra)*frame.SlotSize, v.frames+uintptr(slot)*frame.SlotSize, n)
+		v.free.Put(v.sendCopy(i, extra, n))
 	}
-	if !v.hw.Send(slot, n) && !v.sendAgain(slot, n) {
-		return 0, false
+	return v.sendCopy(outs-1, slot, n)
+}
+
+// sendCopy sends the frame of n bytes in slot to destination i, and returns an empty slot for it.
+//
+//oob:stage oob
+func (v *device) sendCopy(i, slot, n uint32) uint32 {
+	action := core.Copy(v.core, i, v.frames+uintptr(slot)*frame.SlotSize, n)
+	if action < core.Forward {
+		return slot
 	}
-	return v.free.Get()
+	return v.forwardTo(slot, action)
+}
+
+// maxWords is the length of the longest frame with its pad, in words.
+const maxWords = (frame.MaxLen + frame.Pad + 3) / 4
+
+// mayCopy reports whether one more frame may be copied in this activation, and counts it: copies are what takes longest.
+//
+//oob:stage oob
+func (v *device) mayCopy() bool {
+	if v.copied >= enet.MaxAligned {
+		return false
+	}
+	v.copied++
+	return true
+}
+
+// copyFrame copies a frame of n bytes by words, from its pad on: both lie at a multiple of four plus two.
+//
+//oob:stage oob
+func copyFrame(to, from uintptr, n uint32) {
+	to, from = to-frame.Pad, from-frame.Pad
+	//oob:total enet.MaxAligned*maxWords divert.Poll mayCopy lets so many frames of an activation be copied
+	for i := uintptr(0); i < uintptr(n+frame.Pad) && i < frame.MaxLen+frame.Pad; i += 4 {
+		*(*uint32)(unsafe.Add(nil, to+i)) = *(*uint32)(unsafe.Add(nil, from+i))
+	}
 }
 
 // Submit is core.Submit.

@@ -6,6 +6,8 @@ import (
 
 	"mortise/drivers/mmio"
 	"mortise/stack/filter"
+	"mortise/stack/filter/rules"
+	"mortise/stack/forward"
 )
 
 // Limits of the tables.
@@ -15,7 +17,7 @@ const (
 	MaxOwn   = 8 // further addresses of this machine
 )
 
-// Config is what Deliver goes by. It has no pointers: keep it in a static variable or on the heap, it is 130 KiB.
+// Config is what Deliver goes by. Keep it in a static variable or on the heap, it is 130 KiB.
 type Config struct {
 	Device [Devices]DeviceConfig
 	// Own are the addresses of this machine that are on no oob port, zero for none: no answer goes to them.
@@ -26,6 +28,9 @@ type Config struct {
 type DeviceConfig struct {
 	MAC   [6]byte
 	Ports [MaxPorts]PortConfig
+	// Rules come ahead of everything else: what frames of the device, to whomever, are judged or sent on by. nil: none. They are
+	// copied.
+	Rules *forward.Classifier
 	// VLANs is the device's VLAN rule: the VLANs whose IPv4 is oob although no port is on them. Ports need no entry.
 	VLANs filter.VIDSet
 }
@@ -48,21 +53,31 @@ func (e ConfigError) Error() string { return "oob: " + string(e) }
 // The tables behind port begin where a rotated eight-bit immediate reaches them: another offset costs an instruction each.
 type device struct {
 	count    [NumCounters]uint32
+	plain    uint32 // mac0, or what no frame has: then each is for admit
 	mac0     uint32 // bytes 0 and 1 of the MAC address, as a destination has them
 	mac2     uint32 // bytes 2 to 5
 	mac0123  uint32 // bytes 0 to 3, as a source has them
 	mac45    uint32 // bytes 4 and 5, in the high half
 	port     [16]port
-	_        [0x400 - 4*NumCounters - 4*4 - 16*32]byte
-	sources  // at 0x400
-	_        [0xc00 - unsafe.Sizeof(sources{})]byte
+	_        [0x400 - 4*NumCounters - 5*4 - 16*32]byte
+	tables   // at 0x400
+	_        [0xc00 - unsafe.Sizeof(tables{})]byte
 	vlan     filter.VLANMap // at 0x1000; index into port: 0 is none
 	services services       // at 0x2000
 }
 
+// tables are those that frames look into which are not answered at once.
+type tables struct {
+	sources
+	rules   uintptr           // the device's *forward.Classifier; 0: none
+	twin    uintptr           // the *device for frames that a rule accepts
+	fanned  uint32            // the rule of the last frame for several destinations
+	matched [rules.Max]uint32 // frames that fitted each rule
+}
+
 // The offsets are what they are said to be.
 const (
-	_ = -(unsafe.Offsetof(device{}.sources) ^ 0x400)
+	_ = -(unsafe.Offsetof(device{}.tables) ^ 0x400)
 	_ = -(unsafe.Offsetof(device{}.vlan) ^ 0x1000)
 	_ = -(unsafe.Offsetof(device{}.services) ^ 0x2000)
 )
@@ -85,6 +100,15 @@ const noPort = MaxPorts + 1
 // banks holds each device twice: Deliver goes by one, the next configuration is built in the other. Each counts on its own,
 // and a reading adds up both.
 var banks [2][Devices]device
+
+// twins are the devices for frames that a rule accepts, whatever the ports' own rules are: see acceptAll. In the same banks.
+var twins [2][Devices]device
+
+// ruled are the rules that each device was configured with last.
+var ruled [Devices]*forward.Classifier
+
+// classifiers are the devices' rules, in the same banks.
+var classifiers [2][Devices]forward.Classifier
 
 // serving is the bank of each device that Deliver goes by, as DeviceAt tells.
 var serving [Devices]uint32
@@ -166,13 +190,24 @@ func (p *PortConfig) isInside() bool {
 
 // configure fills d's tables by c.
 func (d *device) configure(c *DeviceConfig, dev uint32) {
+	dev %= Devices
 	m := &c.MAC
 	d.mac0 = uint32(m[0]) | uint32(m[1])<<8
 	d.mac2 = word([4]byte(m[2:6]))
 	d.mac0123 = word([4]byte(m[0:4]))
 	d.mac45 = uint32(m[4])<<16 | uint32(m[5])<<24
 	d.vlan, d.port = filter.VLANMap{}, [16]port{}
-	d.services.reset(&banks[serving[dev%Devices]%uint32(len(banks))][dev%Devices].services)
+	d.plain, d.rules = d.mac0, 0
+	if c.Rules != ruled[dev] { // others are counted anew
+		banks[0][dev].matched, banks[1][dev].matched = [rules.Max]uint32{}, [rules.Max]uint32{}
+		ruled[dev] = c.Rules
+	}
+	if c.Rules != nil {
+		set := &classifiers[d.bank()][dev]
+		*set = *c.Rules
+		d.plain, d.rules = ^uint32(0), uintptr(unsafe.Pointer(set))
+	}
+	d.services.reset(&banks[serving[dev]%uint32(len(banks))][dev].services)
 	d.port[noPort].dev, d.port[noPort].index = dev, ^uint32(0)
 	for vid := range uint16(filter.MaxVID) {
 		if c.VLANs.Has(vid) {
@@ -194,6 +229,29 @@ func (d *device) configure(c *DeviceConfig, dev uint32) {
 		}
 		d.vlan.Set(uint32(p.VID), uint32(i+1))
 	}
+	if c.Rules != nil {
+		d.acceptAll(&twins[d.bank()][dev])
+	}
+}
+
+// acceptAll makes d's twin of it: the same device, whose ports accept all IPv4. What nothing claims there is dropped, as on a port
+// without rules.
+func (d *device) acceptAll(twin *device) {
+	count := twin.count
+	*twin = *d
+	twin.count = count
+	for i := range twin.port {
+		twin.port[i].rules, twin.port[i].accept = 0, ^uint32(0)
+	}
+	d.twin = uintptr(unsafe.Pointer(twin))
+}
+
+// bank returns the bank that d lies in.
+func (d *device) bank() uint32 {
+	if d == &banks[0][0] || d == &banks[0][1] {
+		return 0
+	}
+	return 1
 }
 
 // mask returns the mask of p's network, in wire order.

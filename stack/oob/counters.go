@@ -1,6 +1,9 @@
 package oob
 
-import "mortise/drivers/mmio"
+import (
+	"mortise/drivers/mmio"
+	"mortise/stack/filter/rules"
+)
 
 // The counters of a device. Each frame moves Received and exactly one of the others up to EventLost: they are grouped by
 // what became of the frame, and CounterNames has a name for each.
@@ -12,6 +15,7 @@ const (
 	ICMPEcho     // ICMP echo answered
 	ARPAnswer    // ARP request answered
 	ARPLearned   // ARP reply taken in
+	Forwarded    // sent on by a rule, as it left here: stack/divert counts what there was no room for
 	SocketQueued // datagram or frame queued for a socket
 
 	// Left to in-band.
@@ -25,6 +29,7 @@ const (
 	InbandProtocol  // an IPv4 protocol that no rule accepts
 	InbandICMP      // ICMP, but no echo request
 	InbandUDPPort   // a UDP port that no rule accepts
+	InbandRule      // a rule says so
 
 	// Dropped.
 	FrameShort       // shorter than an Ethernet header
@@ -53,6 +58,8 @@ const (
 	ARPFormat        // not IPv4 over Ethernet
 	ARPSender        // the sender's address is no host of the port's network
 	ARPConflict      // somebody else has the port's address
+	RuleDrop         // a rule says so
+	ForwardLong      // a pushed tag would make it too long
 	SocketFull       // a socket's queue, or its port's pool, has no room: the socket's counters tell which
 
 	// Not a frame's fate.
@@ -73,9 +80,9 @@ type Stats [NumCounters]uint32
 //oob:stage inband
 func Snapshot(dev uint32) (s Stats) {
 	for b := range banks {
-		d := &banks[b][dev%Devices]
+		d, twin := &banks[b][dev%Devices], &twins[b][dev%Devices]
 		for i := range s {
-			s[i] += mmio.Load(&d.count[i])
+			s[i] += mmio.Load(&d.count[i]) + mmio.Load(&twin.count[i])
 		}
 	}
 	return s
@@ -108,6 +115,18 @@ func sum(counts []uint32) (n uint32) {
 	//oob:loop NumCounters counts is a part of Stats
 	for _, c := range counts {
 		n += c
+	}
+	return n
+}
+
+// Matched returns how many frames each rule of device dev fitted, in the order of the rules, since the device's rules were set.
+//
+//oob:stage inband
+func Matched(dev uint32) (n [rules.Max]uint32) {
+	for b := range banks {
+		for i := range n {
+			n[i] += mmio.Load(&banks[b][dev%Devices].matched[i])
+		}
 	}
 	return n
 }

@@ -8,6 +8,7 @@ var CounterNames = [NumCounters]string{
 	ICMPEcho:     "icmp_echo",
 	ARPAnswer:    "arp_answer",
 	ARPLearned:   "arp_learned",
+	Forwarded:    "forwarded",
 	SocketQueued: "socket_queued",
 
 	InbandVLAN:      "inband_vlan",
@@ -20,6 +21,7 @@ var CounterNames = [NumCounters]string{
 	InbandProtocol:  "inband_protocol",
 	InbandICMP:      "inband_icmp",
 	InbandUDPPort:   "inband_udp_port",
+	InbandRule:      "inband_rule",
 
 	FrameShort:       "frame_short",
 	FrameLong:        "frame_long",
@@ -47,6 +49,8 @@ var CounterNames = [NumCounters]string{
 	ARPFormat:        "arp_format",
 	ARPSender:        "arp_sender",
 	ARPConflict:      "arp_conflict",
+	RuleDrop:         "rule_drop",
+	ForwardLong:      "forward_long",
 	SocketFull:       "socket_full",
 
 	EventLost: "event_lost",

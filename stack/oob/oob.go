@@ -57,8 +57,14 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 	}
 	e := wire.EthernetAt(addr)
 	dst0 := e.Dst0
-	if (e.Dst2 != d.mac2 || dst0>>16 != d.mac0) && dst0&wire.Group == 0 {
-		return d.drop(ForeignMAC)
+	if e.Dst2 != d.mac2 || dst0>>16 != d.plain { // plain is no address's while rules come first: they cost nothing else
+		action := d.admit(addr, n)
+		if action < accepted {
+			return action
+		}
+		if action == accepted {
+			d = (*device)(unsafe.Add(nil, d.twin))
+		}
 	}
 
 	// The VLAN: the inner of up to two tags decides. VID 0 carries a priority only: the frame is the device's own.

@@ -297,6 +297,9 @@ func (e *ENET) look() {
 	e.lookRing(&e.tx, e.regs[tdsr/4], "TX", pad)
 }
 
+// moved is the length of a VLAN tag.
+const moved = 4
+
 func (e *ENET) lookRing(r *ring, start uint32, name string, pad uint32) {
 	for i := range r.shadow {
 		bus := start + uint32(i)*32
@@ -315,6 +318,9 @@ func (e *ENET) lookRing(r *ring, start uint32, name string, pad uint32) {
 			e.tb.Errorf("%s descriptor %d: word 0 = %#x: wrap bit wrong", name, i, d[0])
 		}
 		buf := d[1] - pad - frame.Headroom - e.rings.Memory.Bus
+		if name == "TX" && pad != 0 {
+			buf = (buf + moved) &^ (4*moved - 1) // a frame that begins a tag's length in front of its place, or behind
+		}
 		if buf%frame.SlotSize != 0 || buf/frame.SlotSize >= e.rings.Memory.Slots {
 			e.tb.Errorf("%s descriptor %d: buffer %#x is not the buffer of a slot", name, i, d[1])
 			continue

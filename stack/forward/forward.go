@@ -1,0 +1,66 @@
+// Package forward says what becomes of the frames that a rule takes out of a device's ingress: they are judged (dropped, left to
+// in-band, taken), or changed where they lie and sent on one or several other devices. That makes the oob stage a gateway.
+//
+// A Classifier is a table of up to 64 rules (package rules) and what each of them does. A change of a frame is a tag pushed, popped
+// or rewritten, a priority, other MAC addresses, other IPv4 addresses and UDP ports, with the checksums brought up to date as RFC
+// 1624 has it: a wrong one stays wrong. A pushed or popped tag moves the frame's start by four bytes into or out of the slot's
+// headroom, and with it only the MAC addresses: nothing else is copied. For each further destination the frame is copied once, by
+// stack/divert, ahead of the changes.
+//
+// Stage: oob.go oob, the rest in-band. Follows: IEEE 802.1Q-2018 9 (tags), RFC 1624 (incremental checksums, 1994), RFC 768 (UDP,
+// 1980). Does not support: time to live (it forwards between ports of one network, as a bridge does), IPv6 addresses, fragments of
+// a datagram beside the first (their addresses change, ports they have none).
+package forward
+
+import (
+	"mortise/stack/filter"
+	"mortise/stack/filter/rules"
+)
+
+// MaxOuts is the number of destinations of a rule.
+const MaxOuts = 4
+
+// Classifier is what a device's frames are looked up in, ahead of everything else. It holds no pointer.
+type Classifier struct {
+	Table rules.Table
+	Rule  [rules.Max]Rule
+}
+
+// Rule is what becomes of the frames of a rule.
+type Rule struct {
+	Outs    uint32 // destinations; 0: Verdict says
+	Verdict filter.Verdict
+	Out     [MaxOuts]Out
+}
+
+// Out is a destination: a device, and how the frame is changed for it. Addresses and numbers are in wire order.
+type Out struct {
+	Dev uint32
+	Ops Ops
+
+	TPID uint32 // of a pushed tag
+	TCI  uint32 // of a pushed tag; what replaces the bits of Mask in the tag that is there
+	Mask uint32
+
+	DstMAC0, DstMAC4 uint32 // bytes 0 to 3; 4 and 5 in the low half
+	SrcMAC0, SrcMAC4 uint32
+	Src, Dst         uint32
+	Ports, PortMask  uint32 // what replaces the bits of PortMask in the UDP header's first word
+}
+
+// Ops are the changes of an Out, as bits.
+type Ops uint32
+
+// The changes. Push and Pop exclude each other; Rewrite is of the outermost tag, and does nothing where there is none.
+const (
+	Push Ops = 1 << iota
+	Pop
+	Rewrite
+	SetDstMAC
+	SetSrcMAC
+	SetSrc
+	SetDst
+	SetPorts
+
+	readdress = SetSrc | SetDst | SetPorts
+)

@@ -1,0 +1,118 @@
+package forward
+
+import (
+	"mortise/stack/core"
+	"mortise/stack/frame"
+	"mortise/stack/wire"
+)
+
+// Apply changes the frame of n bytes at addr for o, and returns the action that sends it: core.Forward, or core.Drop when a tag makes
+// it too long.
+//
+//oob:stage oob
+//go:nosplit
+func (o *Out) Apply(addr uintptr, n uint32) uint32 {
+	ops := o.Ops
+	action := core.Forward | o.Dev<<16
+	if ops == 0 {
+		return action | n
+	}
+	e := wire.EthernetAt(addr)
+	if ops&readdress != 0 {
+		o.readdress(addr, n)
+	}
+	if ops&SetDstMAC != 0 {
+		e.Dst0, e.Dst2 = o.DstMAC0<<16, o.DstMAC0>>16|o.DstMAC4<<16
+	}
+	if ops&SetSrcMAC != 0 {
+		e.Src0, e.SrcType = o.SrcMAC0, e.SrcType&0xffff_0000|o.SrcMAC4
+	}
+	typ := e.SrcType >> 16
+	switch {
+	case ops&Rewrite != 0:
+		if wire.IsTag(typ) && n >= wire.EthernetLen+wire.TagLen {
+			e.Tag[0] = e.Tag[0]&^o.Mask | o.TCI&o.Mask
+		}
+	case ops&Push != 0:
+		if n > frame.MaxLen-wire.TagLen {
+			return core.Drop
+		}
+		// The addresses move down by a tag's length; behind them come the tag and the old type.
+		b := wire.EthernetAt(addr - wire.TagLen)
+		d0, d2, s0, s4 := e.Dst0, e.Dst2, e.Src0, e.SrcType&0xffff
+		b.Dst0, b.Dst2, b.Src0 = d0, d2, s0
+		b.SrcType = s4 | o.TPID<<16
+		b.Tag[0] = o.TCI | typ<<16
+		return action | core.Back | n + wire.TagLen
+	case ops&Pop != 0:
+		if !wire.IsTag(typ) || n < wire.EthernetLen+wire.TagLen {
+			break
+		}
+		b := wire.EthernetAt(addr + wire.TagLen)
+		d0, d2, s0, s4, inner := e.Dst0, e.Dst2, e.Src0, e.SrcType&0xffff, e.Tag[0]>>16
+		b.SrcType = s4 | inner<<16
+		b.Src0, b.Dst2, b.Dst0 = s0, d2, d0
+		if n -= wire.TagLen; n < wire.MinLen {
+			wire.Zero(addr+wire.TagLen+uintptr(n), addr+wire.TagLen+wire.MinLen)
+			n = wire.MinLen
+		}
+		return action | core.Ahead | n
+	}
+	return action | n
+}
+
+// readdress gives an IPv4 packet other addresses, and UDP in it other ports.
+//
+//oob:stage oob
+func (o *Out) readdress(addr uintptr, n uint32) {
+	e := wire.EthernetAt(addr)
+	typ, packet, left := e.SrcType>>16, addr+wire.EthernetLen, n-wire.EthernetLen
+	for i := range 2 {
+		if !wire.IsTag(typ) || left < wire.TagLen {
+			break
+		}
+		typ, packet, left = e.Tag[i]>>16, packet+wire.TagLen, left-wire.TagLen
+	}
+	if typ != wire.TypeIPv4 || left < wire.IPv4Len {
+		return
+	}
+	ip := wire.IPv4At(packet)
+	length := ip.Head & 15 * 4
+	if length < wire.IPv4Len || length > left {
+		return
+	}
+	src, dst := ip.Src, ip.Dst
+	newSrc, newDst := src, dst
+	if o.Ops&SetSrc != 0 {
+		newSrc = o.Src
+	}
+	if o.Ops&SetDst != 0 {
+		newDst = o.Dst
+	}
+	ip.Src, ip.Dst = newSrc, newDst
+	// Both checksums cover both addresses (the pseudo-header of RFC 768).
+	change := wire.Add(wire.Add(^src, newSrc), wire.Add(^dst, newDst))
+	proto := ip.Proto
+	ip.Proto = proto&0xffff | updated(proto>>16, change)<<16
+	if proto&0xff00 != wire.ProtoUDP<<8 || ip.Frag&(0xff1f<<16) != 0 || left-length < wire.UDPLen {
+		return
+	}
+	u := wire.UDPAt(packet + uintptr(length))
+	ports := u.Ports
+	newPorts := ports&^o.PortMask | o.Ports&o.PortMask
+	u.Ports = newPorts
+	if sum := u.Checksum >> 16; sum != 0 {
+		sum = updated(sum, wire.Add(change, wire.Add(^ports, newPorts)))
+		if sum == 0 {
+			sum = 0xffff
+		}
+		u.Checksum = u.Checksum&0xffff | sum<<16
+	}
+}
+
+// updated returns a checksum after the data's sum changed by change, of 32 bits: equation 3 of RFC 1624.
+//
+//oob:stage oob
+func updated(checksum, change uint32) uint32 {
+	return wire.Fold(wire.Add(^checksum&0xffff, change)) ^ 0xffff
+}

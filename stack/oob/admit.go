@@ -1,0 +1,93 @@
+package oob
+
+import (
+	"unsafe"
+
+	"mortise/stack/core"
+	"mortise/stack/filter"
+	"mortise/stack/filter/rules"
+	"mortise/stack/forward"
+	"mortise/stack/wire"
+)
+
+// What admit says beside an action: the frame goes on, to the ports as they are, or to ports that accept all.
+const (
+	proceed  = ^uint32(0)
+	accepted = ^uint32(1)
+)
+
+// admit decides on a frame that is not plainly for the device: by the rules and programs that come ahead of everything else, if
+// there are any, then by its destination.
+//
+//oob:stage oob
+//go:noinline
+func (d *device) admit(addr uintptr, n uint32) uint32 {
+	on := proceed
+	if d.rules != 0 {
+		action := d.classify(addr, n)
+		if action != proceed && action != accepted {
+			return action
+		}
+		on = action
+	}
+	e := wire.EthernetAt(addr)
+	if dst0 := e.Dst0; (e.Dst2 != d.mac2 || dst0>>16 != d.mac0) && dst0&wire.Group == 0 {
+		return d.drop(ForeignMAC)
+	}
+	return on
+}
+
+// classify looks a frame up in the device's rules.
+//
+//oob:stage oob
+func (d *device) classify(addr uintptr, n uint32) uint32 {
+	c := (*forward.Classifier)(unsafe.Add(nil, d.rules))
+	i := c.Table.Match(addr, n)
+	if i >= rules.Max {
+		return proceed
+	}
+	d.matched[i]++
+	r := &c.Rule[i]
+	if r.Outs == 1 {
+		if action := r.Out[0].Apply(addr, n); action != core.Drop {
+			d.count[Forwarded]++
+			return action
+		}
+		return d.drop(ForwardLong)
+	}
+	return d.judge(r, i)
+}
+
+// judge is classify for a rule that does not send the frame on to one device.
+//
+//oob:stage oob
+//go:noinline
+func (d *device) judge(r *forward.Rule, i uint32) uint32 {
+	if r.Outs > 1 {
+		d.fanned = i
+		d.count[Forwarded]++
+		return core.Fan | r.Outs<<16
+	}
+	switch r.Verdict {
+	case filter.Drop:
+		return d.drop(RuleDrop)
+	case filter.Skip:
+		return d.skip(InbandRule)
+	case filter.Accept:
+		return accepted
+	}
+	return proceed
+}
+
+// Copy is core.Copy: the frame is changed for destination i of the rule that it fitted.
+//
+//oob:stage oob
+//go:linkname Copy mortise/stack/core.Copy
+func Copy(dev Device, i uint32, addr uintptr, n uint32) uint32 {
+	d := (*device)(unsafe.Add(nil, dev))
+	if d.rules == 0 {
+		return core.Drop
+	}
+	c := (*forward.Classifier)(unsafe.Add(nil, d.rules))
+	return c.Rule[d.fanned%rules.Max].Out[i%forward.MaxOuts].Apply(addr, n)
+}
