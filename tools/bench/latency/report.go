@@ -72,6 +72,7 @@ func (r *Report) WriteText(w io.Writer, cases []Case) error {
 		"A figure is exact to the instruction; to one either way at shift 10. ≈ marks one that is a whole microsecond,\n" +
 		"rounded down, because there was no compiler for the plugin. No figure says anything about caches, bus or wire\n" +
 		"time. docs/measure.md has the details.\n")
+	r.writeLongest(&b)
 	r.writeRemarks(&b)
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -50,7 +50,8 @@ type Result struct {
 	Unsteady   string        // why the run need not repeat exactly, empty: it does
 	Took       time.Duration // on the host's clock
 	Missed     []string      // bounds
-	Samples    []Sample      `json:"-"`
+	Longest    LongestActivation
+	Samples    []Sample `json:"-"`
 	// Distribution is how many requests took how many instructions, in rising order.
 	Distribution []Count
 }
@@ -166,6 +167,12 @@ func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, pa
 	if s.bulk != nil {
 		machine.Ports = append(machine.Ports, qemu.Port{Net: s.bulk.wire, Release: bulkRelease})
 	}
+	meter, err := newMeter(kernel)
+	if err != nil {
+		return err
+	}
+	defer meter.close()
+	machine.Args = qemu.MonitorArgs(meter.socket)
 	if err := os.MkdirAll(config.Dir, 0o755); err != nil {
 		return err
 	}
@@ -174,7 +181,7 @@ func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, pa
 		if err != nil {
 			return err
 		}
-		machine.Args = w.Arguments(config.Plugin)
+		machine.Args = append(machine.Args, w.Arguments(config.Plugin)...)
 	}
 	if err := s.queueFirst(); err != nil {
 		return err
@@ -191,5 +198,10 @@ func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, pa
 	if s.bulk != nil {
 		r.Bulk = BulkCount{s.bulk.acked, s.bulk.connections}
 	}
+	if err != nil {
+		return err
+	}
+	s.barrier.Close() // nothing is measured any more: the emulator may answer
+	r.Longest, err = meter.read(c.Shift)
 	return err
 }

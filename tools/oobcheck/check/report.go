@@ -215,3 +215,6 @@ func number(n int64) string {
 	}
 	return s
 }
+
+// Activation returns the most instructions of an activation, −1 if it is not bounded. The first entry is where they begin.
+func (r *Report) Activation() int64 { return r.Entries[0].Instructions }
