@@ -2,7 +2,7 @@
 //
 // Its exit status is 0 when nothing was found, 1 when something was, 2 when the image could not be checked.
 //
-// Stage: host. Does not support: other images than those for GOARCH=arm.
+// Stage: host. Does not support: other images than those for GOARCH=arm and arm64.
 package main
 
 import (
@@ -19,6 +19,8 @@ func main() {
 	asJSON := flag.Bool("json", false, "print the report as JSON")
 	costs := flag.Bool("costs", false, "print what each function takes at worst")
 	entries := flag.String("entry", "", "check from these `functions` on, separated by commas (default: the vectors of stack/stage)")
+	stack := flag.String("stack", "", "`symbol` of the oob stack (default: stack/stage's)")
+	saver := flag.String("saver", "", "arm64: the `function` that saves vector registers ahead of the entries (default: each entry itself)")
 	root := flag.String("root", ".", "the module's root `folder`: annotations are read there")
 	tags := flag.String("tags", "", "build `tags` of the image, separated by commas")
 	flag.Usage = func() {
@@ -30,7 +32,15 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	passed, err := run(flag.Arg(0), *root, list(*tags), list(*entries), *asJSON, *costs)
+	config := check.Gateway(flag.Arg(0), *root, list(*tags))
+	if *entries != "" {
+		config.Entries = list(*entries)
+	}
+	if *stack != "" {
+		config.Stack = *stack
+	}
+	config.Saver = *saver
+	passed, err := run(config, *asJSON, *costs)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "oobcheck:", err)
 		os.Exit(2)
@@ -47,11 +57,7 @@ func list(s string) []string {
 	return strings.Split(s, ",")
 }
 
-func run(file, root string, tags, entries []string, asJSON, costs bool) (bool, error) {
-	config := check.Gateway(file, root, tags)
-	if entries != nil {
-		config.Entries = entries
-	}
+func run(config check.Config, asJSON, costs bool) (bool, error) {
 	r, err := check.Run(config)
 	if err != nil {
 		return false, err

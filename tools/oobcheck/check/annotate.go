@@ -29,6 +29,7 @@ type annotation struct {
 // sources reads annotations, and the constants they name.
 type sources struct {
 	root  string
+	arch  string // GOARCH of the image
 	tags  []string
 	files map[string]map[int]annotation
 	fset  *token.FileSet
@@ -144,7 +145,7 @@ func (s *sources) Import(path string) (*types.Package, error) {
 	}
 	dir := filepath.Join(s.root, filepath.FromSlash(rest))
 	target := build.Default
-	target.GOOS, target.GOARCH, target.CgoEnabled, target.BuildTags = "tamago", "arm", false, s.tags
+	target.GOOS, target.GOARCH, target.CgoEnabled, target.BuildTags = "tamago", s.arch, false, s.tags
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
@@ -169,7 +170,7 @@ func (s *sources) Import(path string) (*types.Package, error) {
 		return nil, fmt.Errorf("%s has no Go files", dir)
 	}
 	config := types.Config{
-		Importer: s, IgnoreFuncBodies: true, Sizes: types.SizesFor("gc", "arm"),
+		Importer: s, IgnoreFuncBodies: true, Sizes: types.SizesFor("gc", s.arch),
 		Error: func(error) {}, // of what the empty packages do not declare
 	}
 	p, _ := config.Check(path, s.fset, files, nil)

@@ -6,10 +6,10 @@
 // shows that no activation gets there. The bound of a loop is derived from the code where a counter is compared with a
 // constant, else taken from an annotation in the source.
 //
-// Stage: host. Follows: ARM DDI 0406C.d (A32 encoding, chapter A5), Go's ABI for GOARCH=arm (arguments on the stack,
-// cmd/compile/abi-internal.md), DWARF 5. Does not support: other processors; code that changes itself; the addresses that
-// loads and stores go to (a wild or unaligned access is caught when it happens); floating point, which is refused as a
-// whole.
+// Stage: host. Follows: ARM DDI 0406C.d (A32 encoding, chapter A5), ARM DDI 0487 (A64 encoding, chapter C4), Go's ABIs for
+// GOARCH=arm and arm64 (cmd/compile/abi-internal.md), DWARF 5. Does not support: other processors; code that changes itself;
+// the addresses that loads and stores go to (a wild or unaligned access is caught when it happens); on arm, floating point,
+// which is refused as a whole.
 package check
 
 import (
@@ -30,6 +30,9 @@ type Config struct {
 	Stack   string   // symbol of the stack
 	// Guard is how many bytes at the stack's low end a function that looks at the guard may not touch.
 	Guard int
+	// Saver is the function that saves vector registers before an entry runs, "" for the entry itself. Those that it does
+	// not save may not change. For arm64; for arm none may.
+	Saver string
 }
 
 // Gateway is the configuration for a firmware image: the vectors of stack/stage.
@@ -46,8 +49,18 @@ type checker struct {
 	image       *image
 	source      sources
 	stackSymbol symbol
-	functions   map[uint32]*function // done
-	active      map[uint32]bool      // being visited
+	functions   map[uint64]*function // done
+	active      map[uint64]bool      // being visited
+}
+
+func newChecker(config Config, im *image) *checker {
+	return &checker{
+		Config: config, image: im, functions: map[uint64]*function{}, active: map[uint64]bool{},
+		source: sources{
+			root: config.Root, arch: im.arch, tags: config.Tags, files: map[string]map[int]annotation{}, fset: token.NewFileSet(),
+			types: map[string]*types.Package{}, trees: map[string]map[string]*ast.File{},
+		},
+	}
 }
 
 // Run checks an image. The error is about the image or the configuration: what is found in the code is in the report.
@@ -57,30 +70,37 @@ func Run(config Config) (*Report, error) {
 		return nil, err
 	}
 	defer im.file.Close()
-	c := &checker{
-		Config: config, image: im, functions: map[uint32]*function{}, active: map[uint32]bool{},
-		source: sources{
-			root: config.Root, tags: config.Tags, files: map[string]map[int]annotation{}, fset: token.NewFileSet(),
-			types: map[string]*types.Package{}, trees: map[string]map[string]*ast.File{},
-		},
-	}
+	c := newChecker(config, im)
 	var ok bool
 	if c.stackSymbol, ok = im.byName[config.Stack]; !ok {
 		return nil, fmt.Errorf("%s: no symbol %s", config.File, config.Stack)
 	}
 	r := &Report{File: config.File, StackBytes: int(c.stackSymbol.end - c.stackSymbol.addr), GuardBytes: config.Guard}
+	var saver *function
+	if config.Saver != "" {
+		sym, ok := im.named(config.Saver)
+		if !ok {
+			return nil, fmt.Errorf("%s: no symbol %s", config.File, config.Saver)
+		}
+		saver = c.visit(sym)
+	}
 	for _, name := range config.Entries {
-		sym, ok := im.byName[name]
+		sym, ok := im.named(name)
 		if !ok {
 			return nil, fmt.Errorf("%s: no symbol %s", config.File, name)
 		}
-		r.Entries = append(r.Entries, c.entry(c.visit(sym), r.StackBytes-r.GuardBytes))
+		root := c.visit(sym)
+		by := saver
+		if by == nil {
+			by = root
+		}
+		r.Entries = append(r.Entries, c.entry(root, by, r.StackBytes-r.GuardBytes))
 	}
 	return r, nil
 }
 
 // report notes a finding, once.
-func (c *checker) report(f *function, pc uint32, kind, format string, args ...any) {
+func (c *checker) report(f *function, pc uint64, kind, format string, args ...any) {
 	found := finding{pc, kind, fmt.Sprintf(format, args...)}
 	if !slices.Contains(f.findings, found) {
 		f.findings = append(f.findings, found)
@@ -147,13 +167,13 @@ func (c *checker) callees(f *function, i *insn) (callees []*function) {
 }
 
 // listed returns the targets that an annotation gives to the indirect call at pc.
-func (c *checker) listed(f *function, pc uint32) (targets []symbol) {
+func (c *checker) listed(f *function, pc uint64) (targets []symbol) {
 	a, ok := c.source.at(c.image.position(pc))
 	if !ok || a.kind != "calls" || a.arg == "" {
 		return nil
 	}
 	for name := range strings.SplitSeq(a.arg, ",") {
-		s, ok := c.image.byName[name]
+		s, ok := c.image.named(name)
 		if !ok {
 			c.report(f, pc, "indirect call", "the annotation lists %s, which is not in the image", name)
 			continue

@@ -19,13 +19,41 @@ const (
 	root  = "../../.."
 )
 
-// want is what a comment of the corpus says about a function.
-var want = regexp.MustCompile(`(?m)^// want (.+)\n(?://.*\n)*func (\w+)\(`)
+// comments are those in front of a function, want what they say about it.
+var (
+	comments = regexp.MustCompile(`(?m)^((?://.*\n)+)func (\w+)\(`)
+	want     = regexp.MustCompile(`(?m)^// want (?:(arm64): )?(.+)$`)
+)
 
-// Each thing that is forbidden is found, and nothing else; what only looks like it passes, with the bounds it has.
+// Each thing that is forbidden is found, and nothing else; what only looks like it passes, with the bounds it has. For both
+// processors.
 func TestCorpus(t *testing.T) {
-	expected := corpus(t)
-	config := Gateway(link(t), absolute(t), nil)
+	t.Run("arm", func(t *testing.T) {
+		testCorpus(t, "arm", Gateway(link(t, "arm"), absolute(t), nil))
+	})
+	t.Run("arm64", func(t *testing.T) {
+		testCorpus(t, "arm64", Config{
+			File: link(t, "arm64"), Root: absolute(t), Tags: []string{"linkramsize"}, Stack: "main.stack", Guard: 928, Saver: "main.saves",
+		})
+	})
+}
+
+// What an entry saves may change: on arm64 the stage may compute with floating point if it saves all that this changes.
+func TestSavedVectorsMayChange(t *testing.T) {
+	config := Config{
+		File: link(t, "arm64"), Stack: "main.stack", Guard: 928, Entries: []string{"main.floats", "main.converts"}, Saver: "main.savesAll",
+	}
+	r, err := Run(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Passed() {
+		t.Errorf("found although all is saved: %v %v", r.Entries[0].Findings, r.Entries[1].Findings)
+	}
+}
+
+func testCorpus(t *testing.T, arch string, config Config) {
+	expected := corpus(t, arch)
 	config.Entries = nil
 	for name := range expected {
 		config.Entries = append(config.Entries, "main."+name)
@@ -77,7 +105,7 @@ func summary(e *Entry) string {
 }
 
 // corpus reads what is expected of each function.
-func corpus(t *testing.T) map[string]string {
+func corpus(t *testing.T, arch string) map[string]string {
 	t.Helper()
 	expected := map[string]string{}
 	for _, name := range []string{"negative.go", "positive.go"} {
@@ -85,29 +113,38 @@ func corpus(t *testing.T) map[string]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range want.FindAllStringSubmatch(string(b), -1) {
-			words := strings.Fields(m[1])
-			if words[0] == "PASS" {
-				slices.Sort(words[1:])
-			} else {
-				slices.Sort(words)
+		for _, m := range comments.FindAllStringSubmatch(string(b), -1) {
+			for _, w := range want.FindAllStringSubmatch(m[1], -1) {
+				if w[1] != "" && w[1] != arch {
+					continue
+				}
+				words := strings.Fields(w[2])
+				if words[0] == "PASS" {
+					slices.Sort(words[1:])
+				} else {
+					slices.Sort(words)
+				}
+				expected[m[2]] = strings.Join(words, " ")
 			}
-			expected[m[2]] = strings.Join(words, " ")
 		}
 	}
 	return expected
 }
 
-// link links the corpus.
-func link(t *testing.T) string {
+// link links the corpus for a processor.
+func link(t *testing.T, arch string) string {
 	t.Helper()
 	goCommand := os.Getenv(envGo)
 	if goCommand == "" {
 		t.Skipf("%s names no go command that knows GOOS=tamago: run make test", envGo)
 	}
 	elf := filepath.Join(t.TempDir(), "corpus.elf")
-	cmd := exec.Command(goCommand, "build", "-trimpath", "-ldflags", "-T 0x80010000 -R 0x1000", "-o", elf, "./testdata/corpus")
-	cmd.Env = append(os.Environ(), "GOOS=tamago", "GOARCH=arm", "GOARM=7", "GOOSPKG=github.com/usbarmory/tamago", "GOFLAGS=")
+	args := []string{"build", "-trimpath", "-ldflags", "-T 0x80010000 -R 0x1000", "-o", elf}
+	if arch == "arm64" {
+		args = append(args, "-tags", "linkramsize")
+	}
+	cmd := exec.Command(goCommand, append(args, "./testdata/corpus")...)
+	cmd.Env = append(os.Environ(), "GOOS=tamago", "GOARCH="+arch, "GOARM=7", "GOOSPKG=github.com/usbarmory/tamago", "GOFLAGS=")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %v\n%s", cmd, err, out)
 	}

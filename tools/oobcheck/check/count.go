@@ -19,7 +19,7 @@ func (c *checker) count(f *function) {
 	if len(loops) > 0 {
 		_, whole = c.solve(f, 0, nil)
 	}
-	f.most, f.extra = map[string]int64{}, map[string]map[uint32]int64{"": nil}
+	f.most, f.extra = map[string]int64{}, map[string]map[uint64]int64{"": nil}
 	for _, e := range f.callees {
 		for scope := range e.callee.extra {
 			f.addExtra(scope, e.callee.extra[scope])
@@ -48,12 +48,12 @@ func (c *checker) count(f *function) {
 	}
 }
 
-func (f *function) addExtra(scope string, extra map[uint32]int64) {
+func (f *function) addExtra(scope string, extra map[uint64]int64) {
 	if scope == "" {
 		return
 	}
 	if f.extra[scope] == nil {
-		f.extra[scope] = map[uint32]int64{}
+		f.extra[scope] = map[uint64]int64{}
 	}
 	maps.Copy(f.extra[scope], extra)
 }

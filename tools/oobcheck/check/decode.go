@@ -7,7 +7,7 @@ const (
 	next         flow = iota
 	branch            // to target
 	call              // of target; returns
-	callRegister      // BLX Rm
+	callRegister      // BLX Rm, BLR Xn
 	ret               // from the function, or from the exception
 	jumpRegister      // anywhere
 	trap              // an exception on purpose: SVC, UDF, BKPT
@@ -21,7 +21,7 @@ type operation uint8
 const (
 	otherOp   operation = iota
 	movImm              // rd = imm
-	movTop              // rd = imm<<16 | low half of rd
+	movTop              // rd = imm | the bits keep of rd
 	movReg              // rd = rm
 	addImm              // rd = rn + imm
 	addReg              // rd = rn + rm
@@ -39,34 +39,63 @@ const (
 	storePart           // less than a word at [rn + imm]
 )
 
+// Registers, beside R0 to R14 and X0 to X30, which have their own numbers.
 const (
-	regSP = 13
-	regLR = 14
-	regPC = 15
-	// always is the condition of an unconditional instruction.
-	always = 14
+	regSP   = 32
+	regPC   = 33
+	regZero = 34
+	// registers is how many of those there are.
+	registers = 31
+)
+
+// always is the condition of an unconditional instruction.
+const always = 14
+
+// The numbers of registers in A32 instructions.
+const (
+	armSP = 13
+	armLR = 14
+	armPC = 15
 )
 
 // insn is a decoded instruction.
 type insn struct {
-	pc, raw    uint32
+	pc         uint64
+	raw        uint32
 	cond       uint8
 	flow       flow
-	target     uint32
+	target     uint64
+	targets    []uint64 // of a jumpRegister by a table
 	op         operation
 	rd, rn, rm uint8
-	imm        uint32
+	imm        uint64
+	keep       uint64 // bits of rd that movTop keeps
+	literal    uint64 // address of a load relative to PC
+	wide       bool   // works on 64 bits
 	flags      bool   // sets the flags
-	writes     uint16 // registers that change, SP and PC excepted
+	subs       bool   // sets them as a comparison of rn with −imm does
+	tests      bool   // a branch that compares rn with 0 itself
+	size       uint8  // bytes loaded or stored, of each register
+	pair       bool   // rd and rd2
+	rd2        uint8
+	several    bool   // STM, LDM
+	writes     uint64 // registers that change, SP and PC excepted
 	stores     bool   // to memory, by an address that is not SP's
+	loads      bool
 
 	ends     bool  // control never goes on behind it
 	moved    int32 // added to rn by its writeback; 0 if that is not a constant
 	spDelta  int32 // added to SP
 	spBefore bool  // the address of loadWord and storeWord includes spDelta
 	spLost   bool  // SP changes in another way
-	spConst  bool  // SP is loaded from the literal at imm
+	spConst  bool  // SP is loaded from the literal
 	spReg    int32 // SP changes by rm, this many times: 1, −1
+	spSet    bool  // SP becomes rm
+
+	vectors uint32 // vector registers that change
+	saves   uint32 // vector registers that are stored
+	float   bool   // computes with them
+	fpsr    bool   // reads FPSR
 }
 
 // field returns n bits of w from bit lo on.
@@ -79,13 +108,30 @@ func immediate(w uint32) uint32 {
 }
 
 // decode decodes the A32 instruction w at pc (chapter A5, ARM DDI 0406C.d), as far as the check needs it.
-func decode(pc, w uint32) insn {
-	i := insn{pc: pc, raw: w, cond: uint8(w >> 28), rd: uint8(field(w, 12, 4)), rn: uint8(field(w, 16, 4)), rm: uint8(w & 15)}
+func decode(pc uint64, w uint32) insn {
+	i := insn{pc: pc, raw: w, size: 4, keep: 0xffff, cond: uint8(w >> 28), rd: uint8(field(w, 12, 4)), rn: uint8(field(w, 16, 4)), rm: uint8(w & 15)}
 	if i.cond == 15 {
 		i.cond = always
 		i.unconditional()
-		return i
+	} else {
+		i.conditional()
 	}
+	if i.rn == armPC {
+		i.literal = uint64(uint32(pc) + 8 + uint32(i.imm))
+	}
+	for _, r := range []*uint8{&i.rd, &i.rn, &i.rm} {
+		switch *r {
+		case armSP:
+			*r = regSP
+		case armPC:
+			*r = regPC
+		}
+	}
+	return i
+}
+
+func (i *insn) conditional() {
+	w := i.raw
 	switch field(w, 25, 3) {
 	case 0, 1:
 		i.data()
@@ -94,14 +140,13 @@ func decode(pc, w uint32) insn {
 	case 4:
 		i.multiple()
 	case 5:
-		i.flow, i.target = branch, pc+8+uint32(int32(w<<8)>>6)
+		i.flow, i.target = branch, uint64(uint32(i.pc)+8+uint32(int32(w<<8)>>6))
 		if field(w, 24, 1) == 1 {
 			i.flow = call
 		}
 	default:
 		i.coprocessor()
 	}
-	return i
 }
 
 // unconditional decodes what has the condition 1111 (A5.7).
@@ -121,9 +166,9 @@ func (i *insn) unconditional() {
 // write notes that r changes.
 func (i *insn) write(r uint8) {
 	switch r {
-	case regPC:
+	case armPC:
 		i.flow = jumpRegister
-	case regSP:
+	case armSP:
 		i.spLost = true
 	default:
 		i.writes |= 1 << r
@@ -141,7 +186,10 @@ func (i *insn) data() {
 		}
 		if field(w, 24, 1) == 1 { // LDREX, STREX, SWP
 			i.write(i.rd)
-			i.stores = field(w, 20, 1) == 0
+			if field(w, 20, 4) == 0xb && i.rd < armSP { // LDREXD
+				i.write(i.rd + 1)
+			}
+			i.stores, i.loads = field(w, 20, 1) == 0, field(w, 20, 1) == 1
 			return
 		}
 		i.flags = field(w, 20, 1) == 1
@@ -167,6 +215,7 @@ func (i *insn) data() {
 		i.choose(isImm, plain, andImm, andReg, imm)
 	case 2: // SUB
 		i.choose(isImm, plain, addImm, subReg, -imm)
+		i.subs = s && isImm
 	case 4: // ADD
 		i.choose(isImm, plain, addImm, addReg, imm)
 	case 14: // BIC
@@ -174,17 +223,17 @@ func (i *insn) data() {
 	case 13: // MOV and shifts
 		switch {
 		case isImm:
-			i.op, i.imm = movImm, imm
+			i.op, i.imm = movImm, uint64(imm)
 		case plain:
 			i.op = movReg
 		case w&0x70 == 0x20 && w&0xf80 != 0:
-			i.op, i.imm = shiftR, field(w, 7, 5)
+			i.op, i.imm = shiftR, uint64(field(w, 7, 5))
 		case w&0x70 == 0:
-			i.op, i.imm = shiftL, field(w, 7, 5)
+			i.op, i.imm = shiftL, uint64(field(w, 7, 5))
 		}
 	case 15: // MVN
 		if isImm {
-			i.op, i.imm = movImm, ^imm
+			i.op, i.imm = movImm, uint64(^imm)
 		}
 	case 10: // CMP
 		i.choose(isImm, plain, cmpImm, cmpReg, imm)
@@ -196,14 +245,14 @@ func (i *insn) data() {
 		return
 	}
 	switch {
-	case i.rd == regPC && (opcode == 2 && s && i.rn == regLR || opcode == 13 && plain && i.rm == regLR ||
-		opcode == 4 && isImm && imm == 0 && i.rn == regLR):
+	case i.rd == armPC && (opcode == 2 && s && i.rn == armLR || opcode == 13 && plain && i.rm == armLR ||
+		opcode == 4 && isImm && imm == 0 && i.rn == armLR):
 		i.flow = ret // SUBS PC, LR, #n leaves an exception; ADD PC, LR, #0 is Go's return from a leaf
-	case i.rd == regSP && i.rn == regSP && i.op == addImm:
+	case i.rd == armSP && i.rn == armSP && i.op == addImm:
 		i.spDelta = int32(i.imm)
-	case i.rd == regSP && i.rn == regSP && i.op == addReg:
+	case i.rd == armSP && i.rn == armSP && i.op == addReg:
 		i.spReg = 1
-	case i.rd == regSP && i.rn == regSP && i.op == subReg:
+	case i.rd == armSP && i.rn == armSP && i.op == subReg:
 		i.spReg = -1
 	default:
 		i.write(i.rd)
@@ -213,7 +262,7 @@ func (i *insn) data() {
 func (i *insn) choose(isImm, plain bool, immOp, regOp operation, imm uint32) {
 	switch {
 	case isImm:
-		i.op, i.imm = immOp, imm
+		i.op, i.imm = immOp, uint64(imm)
 	case plain:
 		i.op = regOp
 	}
@@ -226,10 +275,10 @@ func (i *insn) misc(isImm bool) {
 	if isImm {
 		switch op {
 		case 0:
-			i.op, i.imm = movImm, field(w, 16, 4)<<12|w&0xfff
+			i.op, i.imm = movImm, uint64(field(w, 16, 4)<<12|w&0xfff)
 			i.write(i.rd)
 		case 2:
-			i.op, i.imm = movTop, field(w, 16, 4)<<12|w&0xfff
+			i.op, i.imm = movTop, uint64(field(w, 16, 4)<<12|w&0xfff)<<16
 			i.write(i.rd)
 		} // else MSR, and hints
 		return
@@ -244,7 +293,7 @@ func (i *insn) misc(isImm bool) {
 		case op == 3: // CLZ
 			i.op, i.imm = maskTo, 63
 			i.write(i.rd)
-		case op == 1 && i.rm == regLR:
+		case op == 1 && i.rm == armLR:
 			i.flow = ret
 		case op == 1:
 			i.flow = jumpRegister
@@ -274,8 +323,8 @@ func (i *insn) address(load bool, imm uint32, isImm bool, whole bool, n uint8) {
 		imm = -imm
 	}
 	pre, writeback := field(w, 24, 1) == 1, field(w, 24, 1) == 0 || field(w, 21, 1) == 1
-	i.stores = !load && i.rn != regSP
-	i.imm = imm
+	i.stores, i.loads = !load && i.rn != armSP, load
+	i.imm = uint64(imm)
 	switch {
 	case isImm && load && whole:
 		i.op = loadWord
@@ -283,12 +332,12 @@ func (i *insn) address(load bool, imm uint32, isImm bool, whole bool, n uint8) {
 		i.op = storeWord
 	case isImm && !load:
 		i.op = storePart
-	case !load && i.rn == regSP:
+	case !load && i.rn == armSP:
 		i.stores = true // somewhere in the frame
 	}
 	if writeback {
 		switch {
-		case i.rn != regSP:
+		case i.rn != armSP:
 			i.op = otherOp
 			i.write(i.rn)
 			if isImm {
@@ -315,9 +364,9 @@ func (i *insn) address(load bool, imm uint32, isImm bool, whole bool, n uint8) {
 	}
 	for r := i.rd; r < i.rd+n; r++ {
 		switch {
-		case r == regPC && i.rn == regSP && writeback && !pre:
+		case r == armPC && i.rn == armSP && writeback && !pre:
 			i.flow = ret
-		case r == regSP && i.rn == regPC:
+		case r == armSP && i.rn == armPC:
 			i.spConst = true
 		default:
 			i.write(r)
@@ -370,18 +419,18 @@ func (i *insn) media() {
 	case op >= 0x1c && op <= 0x1d && field(w, 5, 2) == 0: // BFC, BFI
 		if w&15 == 15 {
 			lsb, msb := field(w, 7, 5), field(w, 16, 5)
-			i.op, i.rn, i.imm = andImm, i.rd, ^(uint32(1)<<(msb+1)-1)|(1<<lsb-1)
+			i.op, i.rn, i.imm = andImm, i.rd, uint64(^(uint32(1)<<(msb+1)-1)|(1<<lsb-1))
 		}
 		i.write(i.rd)
 	case op >= 0x1e && field(w, 5, 2) == 2: // UBFX
-		i.op, i.imm = maskTo, uint32(2)<<field(w, 16, 5)-1
+		i.op, i.imm = maskTo, uint64(uint32(2)<<field(w, 16, 5)-1)
 		i.write(i.rd)
 	case op >= 0x1a && op <= 0x1b && field(w, 5, 2) == 2: // SBFX
 		i.write(i.rd)
 	case op >= 0x10 && op <= 0x18: // signed multiplications, divisions, USAD8
 		i.write(i.rn)
 		i.write(i.rd & 15)
-		if i.rd == regPC {
+		if i.rd == armPC {
 			i.flow = next // no accumulator
 		}
 	case op < 0x10:
@@ -411,20 +460,20 @@ func (i *insn) multiple() {
 		n += 4
 		switch {
 		case !load:
-		case r == regPC && i.rn == regSP:
+		case r == armPC && i.rn == armSP:
 			i.flow = ret
 		default:
 			i.write(r)
 		}
 	}
-	i.stores = !load
+	i.stores, i.loads, i.several = !load, load, true
 	if field(w, 21, 1) == 0 {
 		return
 	}
 	if field(w, 23, 1) == 0 {
 		n = -n
 	}
-	if i.rn != regSP {
+	if i.rn != armSP {
 		i.write(i.rn)
 		i.moved = n
 		return
@@ -448,7 +497,7 @@ func (i *insn) coprocessor() {
 			i.write(i.rn)
 		}
 	case field(w, 24, 4) == 14 && w&0x10 != 0: // MCR, MRC
-		if field(w, 20, 1) == 1 && i.rd != regPC {
+		if field(w, 20, 1) == 1 && i.rd != armPC {
 			i.write(i.rd)
 		}
 	default:

@@ -32,21 +32,31 @@ type function struct {
 	// most is the most instructions executed, callees included: in the scope "" by any call, in another one by a call in
 	// that scope, without what extra counts.
 	most      map[string]int64
-	extra     map[string]map[uint32]int64 // by scope and loop: instructions of all its rounds in the scope together
+	extra     map[string]map[uint64]int64 // by scope and loop: instructions of all its rounds in the scope together
 	unbounded bool                        // most is not known
 	findings  []finding
+	vectors   []vectorUse
+	saved     uint32 // vector registers that the function itself stores
+	fpsr      bool   // and whether it reads FPSR
 	bounds    []Loop
 }
 
 // edge is a call in a function, or a branch into another one.
 type edge struct {
-	pc     uint32
+	pc     uint64
 	callee *function
+}
+
+// vectorUse is an instruction that changes vector registers or computes with them.
+type vectorUse struct {
+	pc      uint64
+	changes uint32
+	float   bool
 }
 
 // finding is something in a function that may not be.
 type finding struct {
-	pc         uint32
+	pc         uint64
 	kind, text string
 }
 
@@ -60,10 +70,10 @@ func (c *checker) scan(sym symbol) *function {
 }
 
 // follow decodes every instruction that can be reached in the function, and finds where blocks begin.
-func (c *checker) follow(f *function) (map[uint32]insn, map[uint32]bool) {
-	insns := map[uint32]insn{}
-	leaders := map[uint32]bool{f.addr: true}
-	for work := []uint32{f.addr}; len(work) > 0; {
+func (c *checker) follow(f *function) (map[uint64]insn, map[uint64]bool) {
+	insns := map[uint64]insn{}
+	leaders := map[uint64]bool{f.addr: true}
+	for work := []uint64{f.addr}; len(work) > 0; {
 		pc := work[len(work)-1]
 		work = work[:len(work)-1]
 		for {
@@ -75,13 +85,17 @@ func (c *checker) follow(f *function) (map[uint32]insn, map[uint32]bool) {
 				c.report(f, pc, "flow", "control runs off the end of the function")
 				break
 			}
-			i := decode(pc, w)
+			i := c.image.decode(pc, w)
 			goesOn := c.classify(f, &i)
 			i.ends = !goesOn
 			insns[pc] = i
 			if i.flow == branch && i.target >= f.addr && i.target < f.end {
 				leaders[i.target] = true
 				work = append(work, i.target)
+			}
+			for _, t := range i.targets {
+				leaders[t] = true
+				work = append(work, t)
 			}
 			if i.flow != next && i.flow != call && i.flow != callRegister || !goesOn {
 				leaders[pc+4] = true
@@ -113,13 +127,15 @@ func (c *checker) classify(f *function, i *insn) (goesOn bool) {
 		return conditional || c.returns(callee.name)
 	case callRegister:
 		if len(c.listed(f, i.pc)) == 0 {
-			c.report(f, i.pc, "indirect call", "call through R%d: of an interface's method or a func value", i.rm)
+			c.report(f, i.pc, "indirect call", "call through a register: of an interface's method or a func value")
 		}
 		return true
 	case ret:
 		return conditional
 	case jumpRegister:
-		c.report(f, i.pc, "indirect branch", "branch to an address that is computed")
+		if i.targets = c.table(f, i); i.targets == nil {
+			c.report(f, i.pc, "indirect branch", "branch to an address that is computed")
+		}
 		return conditional
 	case trap:
 		c.report(f, i.pc, "trap", "an instruction that traps (%08x)", i.raw)
@@ -133,8 +149,8 @@ func (c *checker) classify(f *function, i *insn) (goesOn bool) {
 }
 
 // cut divides the instructions into blocks and links them.
-func (f *function) cut(insns map[uint32]insn, leaders map[uint32]bool) {
-	index := map[uint32]int{}
+func (f *function) cut(insns map[uint64]insn, leaders map[uint64]bool) {
+	index := map[uint64]int{}
 	pcs := slices.Sorted(maps.Keys(insns))
 	// The entry comes first: it has the least address.
 	for n, pc := range pcs {
@@ -151,6 +167,11 @@ func (f *function) cut(insns map[uint32]insn, leaders map[uint32]bool) {
 		if last.flow == branch && last.target >= f.addr && last.target < f.end {
 			b.taken = index[last.target]
 			f.link(n, b.taken)
+		}
+		for _, t := range last.targets {
+			if to := index[t]; !slices.Contains(b.succ, to) {
+				f.link(n, to)
+			}
 		}
 		if last.ends {
 			continue
@@ -177,10 +198,16 @@ func (c *checker) measureStack(f *function) {
 		b := &f.blocks[n]
 		b.depth = b.depth[:0]
 		depth := at[n]
+		known := spValues{}
 		for k := range b.insns {
 			i := &b.insns[k]
-			if i.spReg != 0 && k > 0 {
-				c.settle(i, &b.insns[k-1])
+			if i.spReg != 0 || i.spSet {
+				known.settle(i, depth)
+			}
+			known.step(c, i, depth)
+			f.saved, f.fpsr = f.saved|i.saves, f.fpsr || i.fpsr
+			if i.vectors != 0 || i.float {
+				f.vectors = append(f.vectors, vectorUse{i.pc, i.vectors, i.float})
 			}
 			b.depth = append(b.depth, depth)
 			depth = c.stackAfter(f, i, depth)
@@ -199,14 +226,79 @@ func (c *checker) measureStack(f *function) {
 	}
 }
 
-// settle turns a change of SP by a register into one by a constant, if the instruction before has loaded it.
-func (c *checker) settle(i, before *insn) {
-	by, ok := before.imm, before.op == movImm
-	if before.op == loadWord && before.rn == regPC {
-		by, ok = c.image.word(before.pc + 8 + before.imm)
+// spValue is a constant, or relative to what SP was at the function's entry.
+type spValue struct {
+	relative bool
+	n        int64
+}
+
+// spValues are the registers of which such a value is known within a block.
+type spValues map[uint8]spValue
+
+// step lets i, executed with depth bytes of stack in use, change what is known.
+func (known spValues) step(c *checker, i *insn, depth int32) {
+	result, ok := spValue{}, false
+	from := func(r uint8) (spValue, bool) {
+		if r == regSP {
+			return spValue{true, -int64(depth)}, true
+		}
+		v, ok := known[r]
+		return v, ok
 	}
-	if ok && before.rd == i.rm && before.cond == always {
-		i.spDelta, i.spReg = i.spReg*int32(by), 0
+	switch i.op {
+	case movImm:
+		result, ok = spValue{n: c.image.signed(i.imm)}, true
+	case movTop:
+		if result, ok = known[i.rd]; ok && !result.relative {
+			result.n = c.image.signed(uint64(result.n)&i.keep | i.imm)
+		}
+	case movReg:
+		result, ok = from(i.rm)
+	case addImm:
+		if result, ok = from(i.rn); ok {
+			result.n += c.image.signed(i.imm)
+		}
+	case addReg, subReg:
+		if result, ok = from(i.rn); ok {
+			by, constant := known[i.rm]
+			ok = constant && !by.relative
+			if i.op == subReg {
+				by.n = -by.n
+			}
+			result.n += by.n
+		}
+	case loadWord:
+		if i.rn == regPC {
+			var w uint64
+			w, ok = c.image.load(i.literal, i.size)
+			result.n = c.image.signed(w)
+		}
+	}
+	if i.flow == call || i.flow == callRegister {
+		clear(known)
+		return
+	}
+	for r := range uint8(registers) {
+		if i.writes>>r&1 != 0 {
+			delete(known, r)
+		}
+	}
+	if ok && i.cond == always && i.rd < registers && i.writes == 1<<i.rd {
+		known[i.rd] = result
+	}
+}
+
+// settle turns a change of SP by a register into one by a constant, if that is known.
+func (known spValues) settle(i *insn, depth int32) {
+	v, ok := known[i.rm]
+	switch {
+	case !ok || i.cond != always:
+	case i.spSet && v.relative:
+		i.spDelta, i.spSet = int32(v.n)+depth, false
+	case i.spSet:
+		i.spSet, i.spConst, i.literal = false, true, uint64(v.n)
+	case !v.relative:
+		i.spDelta, i.spReg = i.spReg*int32(v.n), 0
 	}
 }
 
@@ -219,13 +311,16 @@ func (c *checker) stackAfter(f *function, i *insn, depth int32) int32 {
 		}
 	case i.spConst:
 		// Another stack, or SP as a scratch register: what of the oob stack lies above it is in use.
-		sp, _ := c.image.word(i.pc + 8 + i.imm)
+		sp := i.literal
+		if i.loads {
+			sp, _ = c.image.load(i.literal, i.size)
+		}
 		s := c.stackSymbol
 		if sp >= s.addr && sp <= s.end {
 			return int32(s.end - sp)
 		}
 		return 0
-	case i.spLost, i.spReg != 0, i.spDelta != 0 && i.cond != always:
+	case i.spLost, i.spReg != 0, i.spSet, i.spDelta != 0 && i.cond != always:
 		c.report(f, i.pc, "stack", "the stack pointer changes in a way that is not understood (%08x)", i.raw)
 	default:
 		return depth - i.spDelta
@@ -233,8 +328,28 @@ func (c *checker) stackAfter(f *function, i *insn, depth int32) int32 {
 	return depth
 }
 
+// Registers of Go's prologues for GOARCH=arm64: the frame pointer, which nothing stores by, and those in which a large
+// frame's end is computed before it is SP.
+const (
+	regFP    = 29
+	regCheck = 17
+	regFrame = 20
+)
+
+// prologue reports whether i, in a function that has before bytes of stack in use, computes an address below SP as Go's
+// prologues do: no variable lies there.
+func (i *insn) prologue(before int32) bool {
+	if !i.wide || int32(i.imm) >= 0 {
+		return false
+	}
+	return i.rd == regFP || before == 0 && (i.rd == regCheck || i.rd == regFrame)
+}
+
 // note keeps what i does to memory near SP.
 func (f *function) note(i *insn, before, after int32) {
+	if i.wide && (i.rn == regFP && (i.stores || i.op == addImm) || i.rm == regFP && (i.op == movReg || i.op == addReg || i.op == subReg)) {
+		f.taken = -1 << 30
+	}
 	if i.rn != regSP {
 		return
 	}
@@ -244,12 +359,16 @@ func (f *function) note(i *insn, before, after int32) {
 		if i.spBefore {
 			depth = after
 		}
+		n := int32(i.size)
+		if i.pair {
+			n *= 2
+		}
 		if to := int32(i.imm) - depth; to >= 0 {
-			f.args = max(f.args, to+4)
+			f.args = max(f.args, to+max(n, 4))
 		}
 	case i.stores && i.spDelta == 0 || i.op == addReg || i.op == subReg:
 		f.taken = -1 << 30
-	case i.op == addImm && i.rd != regSP:
+	case i.op == addImm && i.rd != regSP && !i.prologue(before):
 		f.taken = min(f.taken, int32(i.imm)-before)
 	}
 }

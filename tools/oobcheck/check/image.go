@@ -13,14 +13,17 @@ import (
 // symbol is a function or variable of the image.
 type symbol struct {
 	name      string
-	addr, end uint32
+	addr, end uint64
 }
 
 // image is a linked ELF file: its text, symbols and line tables.
 type image struct {
 	file    *elf.File
+	arch    string // GOARCH
+	bits    int    // of a register
+	decode  func(pc uint64, w uint32) insn
 	text    []byte
-	base    uint32
+	base    uint64
 	symbols []symbol // functions, by address
 	byName  map[string]symbol
 	data    *dwarf.Data
@@ -60,10 +63,17 @@ func openImage(path string) (*image, error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.Machine != elf.EM_ARM || f.ByteOrder != binary.LittleEndian {
-		return nil, fmt.Errorf("%s is for %v: only little-endian 32-bit ARM can be checked", path, f.Machine)
-	}
 	im := &image{file: f, byName: map[string]symbol{}}
+	switch {
+	case f.ByteOrder != binary.LittleEndian:
+		return nil, fmt.Errorf("%s is big-endian: it cannot be checked", path)
+	case f.Machine == elf.EM_ARM:
+		im.arch, im.bits, im.decode = "arm", 32, decode
+	case f.Machine == elf.EM_AARCH64:
+		im.arch, im.bits, im.decode = "arm64", 64, decode64
+	default:
+		return nil, fmt.Errorf("%s is for %v: only images for arm and arm64 can be checked", path, f.Machine)
+	}
 	text := f.Section(".text")
 	if text == nil {
 		return nil, fmt.Errorf("%s has no .text section", path)
@@ -71,13 +81,13 @@ func openImage(path string) (*image, error) {
 	if im.text, err = text.Data(); err != nil {
 		return nil, err
 	}
-	im.base = uint32(text.Addr)
+	im.base = text.Addr
 	symbols, err := f.Symbols()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: link it without -s", path, err)
 	}
 	for _, s := range symbols {
-		sym := symbol{s.Name, uint32(s.Value), uint32(s.Value + s.Size)}
+		sym := symbol{s.Name, s.Value, s.Value + s.Size}
 		im.byName[s.Name] = sym
 		if s.Info&0xf == uint8(elf.STT_FUNC) && s.Size > 0 {
 			im.symbols = append(im.symbols, sym)
@@ -107,17 +117,59 @@ func openImage(path string) (*image, error) {
 }
 
 // word returns the word of the text at addr.
-func (im *image) word(addr uint32) (uint32, bool) {
+func (im *image) word(addr uint64) (uint32, bool) {
 	off := addr - im.base
-	if addr < im.base || uint64(off)+4 > uint64(len(im.text)) || addr%4 != 0 {
+	if addr < im.base || off+4 > uint64(len(im.text)) || addr%4 != 0 {
 		return 0, false
 	}
 	return binary.LittleEndian.Uint32(im.text[off:]), true
 }
 
+// named returns the function of that name. An assembly function is called NAME.abi0 where Go functions pass arguments in
+// registers.
+func (im *image) named(name string) (symbol, bool) {
+	if s, ok := im.byName[name]; ok {
+		return s, true
+	}
+	s, ok := im.byName[name+".abi0"]
+	return s, ok
+}
+
+// load returns the number of size bytes at addr, if what is there cannot change.
+func (im *image) load(addr uint64, size uint8) (uint64, bool) {
+	for _, s := range im.file.Sections {
+		if s.Flags&elf.SHF_ALLOC == 0 || s.Flags&elf.SHF_WRITE != 0 || s.Type == elf.SHT_NOBITS ||
+			addr < s.Addr || addr+uint64(size) > s.Addr+s.Size {
+			continue
+		}
+		var b [8]byte
+		if _, err := s.ReadAt(b[:size&15], int64(addr-s.Addr)); err != nil {
+			return 0, false
+		}
+		return binary.LittleEndian.Uint64(b[:]), true
+	}
+	return 0, false
+}
+
+// signed returns n as the signed number that it is in a register.
+func (im *image) signed(n uint64) int64 {
+	if im.bits == 32 {
+		return int64(int32(n))
+	}
+	return int64(n)
+}
+
+// wrapped returns n as a register holds it.
+func (im *image) wrapped(n uint64) uint64 {
+	if im.bits == 32 {
+		return n & (1<<32 - 1)
+	}
+	return n
+}
+
 // function returns the function that addr belongs to.
-func (im *image) function(addr uint32) (symbol, bool) {
-	i, found := slices.BinarySearchFunc(im.symbols, addr, func(s symbol, a uint32) int { return cmp.Compare(s.addr, a) })
+func (im *image) function(addr uint64) (symbol, bool) {
+	i, found := slices.BinarySearchFunc(im.symbols, addr, func(s symbol, a uint64) int { return cmp.Compare(s.addr, a) })
 	if !found {
 		i--
 	}
@@ -128,16 +180,16 @@ func (im *image) function(addr uint32) (symbol, bool) {
 }
 
 // position returns the source position of the instruction at pc: in inlined code, where that code was written.
-func (im *image) position(pc uint32) Position {
+func (im *image) position(pc uint64) Position {
 	for i := range im.units {
 		u := &im.units[i]
-		if !slices.ContainsFunc(u.ranges, func(r [2]uint64) bool { return uint64(pc) >= r[0] && uint64(pc) < r[1] }) {
+		if !slices.ContainsFunc(u.ranges, func(r [2]uint64) bool { return pc >= r[0] && pc < r[1] }) {
 			continue
 		}
 		if !u.read {
 			u.read, u.lines = true, im.lines(u.entry)
 		}
-		n, found := slices.BinarySearchFunc(u.lines, uint64(pc), func(l line, pc uint64) int { return cmp.Compare(l.pc, pc) })
+		n, found := slices.BinarySearchFunc(u.lines, pc, func(l line, pc uint64) int { return cmp.Compare(l.pc, pc) })
 		if !found {
 			n--
 		}

@@ -119,7 +119,7 @@ func (c *checker) derive(f *function, l *loop, dom []map[int]bool, whole map[int
 	before, after := c.solve(f, l.head, l.blocks)
 	entry := (*state)(nil)
 	if l.head == 0 {
-		entry = &state{values: map[place]value{}}
+		entry = &state{values: map[place]value{}, narrow: c.image.bits == 32}
 	}
 	for _, p := range f.blocks[l.head].pred {
 		if l.blocks[p] || whole[p] == nil {
@@ -164,14 +164,14 @@ func (c *checker) exit(f *function, l *loop, n int, dom []map[int]bool, before *
 		}
 	}
 	// Jumps to the next instruction count what reaches the test, once each round.
-	v, limit := c.compared(f, b, before)
-	step, ok := l.step(v, after)
+	v, limit, wide := c.compared(f, b, before)
+	step, ok := l.step(v, after, wide)
 	if !ok {
 		return -1
 	}
 	first := entry.get(v.base)
 	if limit.based {
-		if move, ok := l.step(limit, after); !ok || move != 0 {
+		if move, ok := l.step(limit, after, wide); !ok || move != 0 {
 			return -1
 		}
 		limit = entry.get(limit.base).plus(limit.add)
@@ -182,15 +182,45 @@ func (c *checker) exit(f *function, l *loop, n int, dom []map[int]bool, before *
 		first, limit = constant(middle+first.add-limit.add), constant(middle)
 	}
 	to, ok := limit.constant()
+	if limit.exact && !limit.based && limit.half && !wide {
+		to, ok = limit.add, true
+	}
 	if !ok {
 		return -1
 	}
-	return rounds(stays, first, v.add, step, to)
+	if wide {
+		return roundsWide(stays, first, v.add, step, to)
+	}
+	return rounds(stays, narrowed(first), uint32(v.add), uint32(step), uint32(to))
+}
+
+// narrowed returns what is known of v's low 32 bits.
+func narrowed(v value) value {
+	if v.exact && !v.based {
+		return constant(uint64(uint32(v.add)))
+	}
+	return bounded(uint64(uint32(v.mask)))
+}
+
+// roundsWide is rounds for numbers of 64 bits, if all of them are so small that 32 would do: then no number on the way is
+// different.
+func roundsWide(stays uint8, first value, add, step, limit uint64) int64 {
+	small := func(n uint64) bool { return int64(n) == int64(int32(n)) }
+	known, ok := first.constant()
+	switch {
+	case !small(add) || !small(step) || int64(limit) < 0 || !small(limit):
+		return -1
+	case ok && (int64(known) < 0 || !small(known)):
+		return -1
+	case !ok && first.mask > 1<<32-1:
+		first = bounded(1<<32 - 1)
+	}
+	return rounds(stays, narrowed(first), uint32(add), uint32(step), uint32(limit))
 }
 
 // step returns by how much each round moves what v is based on.
-func (l *loop) step(v value, after map[int]*state) (step uint32, ok bool) {
-	if !v.exact || !v.based {
+func (l *loop) step(v value, after map[int]*state, wide bool) (step uint64, ok bool) {
+	if !v.exact || !v.based || v.half && wide {
 		return 0, false
 	}
 	for k, latch := range l.latches {
@@ -198,7 +228,7 @@ func (l *loop) step(v value, after map[int]*state) (step uint32, ok bool) {
 			return 0, false
 		}
 		w := after[latch].get(v.base)
-		if !w.exact || !w.based || w.base != v.base || k > 0 && w.add != step {
+		if !w.exact || !w.based || w.base != v.base || w.half && wide || k > 0 && w.add != step {
 			return 0, false
 		}
 		step = w.add
@@ -206,16 +236,16 @@ func (l *loop) step(v value, after map[int]*state) (step uint32, ok bool) {
 	return step, true
 }
 
-// compared returns the two values that the flags at the end of b compare.
-func (c *checker) compared(f *function, b *block, before *state) (v, limit value) {
+// compared returns the two values that decide the branch at the end of b, and whether they have 64 bits.
+func (c *checker) compared(f *function, b *block, before *state) (v, limit value, wide bool) {
 	at := -1
 	for k := range b.insns {
-		if b.insns[k].flags || b.insns[k].flow == call || b.insns[k].flow == callRegister {
+		if b.insns[k].flags || b.insns[k].tests || b.insns[k].flow == call || b.insns[k].flow == callRegister {
 			at = k
 		}
 	}
-	if at < 0 || b.insns[at].cond != always {
-		return anything, anything
+	if at < 0 || b.insns[at].cond != always && !b.insns[at].tests {
+		return anything, anything, false
 	}
 	s := before.clone()
 	for k := range at {
@@ -223,19 +253,19 @@ func (c *checker) compared(f *function, b *block, before *state) (v, limit value
 	}
 	i := &b.insns[at]
 	if i.rn == regSP || i.rn == regPC {
-		return anything, anything
+		return anything, anything, false
 	}
 	switch v = s.get(place(i.rn)); {
 	case i.op == cmpImm:
-		return v, constant(i.imm)
+		return v, constant(i.imm), i.wide
 	case i.op == teqImm && i.imm == 0:
-		return v, constant(0)
+		return v, constant(0), i.wide
 	case i.op == cmpReg && i.rm != regSP && i.rm != regPC:
-		return v, s.get(place(i.rm))
-	case i.op == addImm && field(i.raw, 21, 4) == 2: // SUBS
-		return v, constant(-i.imm)
+		return v, s.get(place(i.rm)), i.wide
+	case i.subs:
+		return v, constant(-i.imm), i.wide
 	}
-	return anything, anything
+	return anything, anything, false
 }
 
 // Conditions (A8.3).
@@ -255,7 +285,7 @@ const (
 // round: −1 if that is not known to end.
 func rounds(stays uint8, first value, add, step, limit uint32) int64 {
 	start, known := first.constant()
-	most := int64(first.max())
+	most := int64(uint32(first.mask))
 	from, by, to := int64(0), int64(int32(step)), int64(limit)
 	signed := stays == condLT || stays == condLE || stays == condGT || stays == condGE
 	if signed {
@@ -267,7 +297,7 @@ func rounds(stays uint8, first value, add, step, limit uint32) int64 {
 	if known {
 		from = int64(start)
 		if signed {
-			from = int64(int32(start))
+			from = int64(int32(uint32(start)))
 		}
 		most = from
 	}
@@ -312,7 +342,7 @@ func rounds(stays uint8, first value, add, step, limit uint32) int64 {
 		if add64 < 0 && !known {
 			return -1
 		}
-		unit := int64(first.mask & -first.mask)
+		unit := int64(uint32(first.mask & -first.mask))
 		if known && from > 0 {
 			unit = from
 		}

@@ -47,7 +47,7 @@ func TestRoundsIsABound(t *testing.T) {
 			for _, step := range []uint32{0, 1, 2, 4, 0xffff_ffff, 0xffff_fffc} {
 				for _, limit := range numbers {
 					for _, mask := range []uint32{7, 0x3c, 0xff, 0xffff_ffff} {
-						got := rounds(stays, bounded(mask), add, step, limit)
+						got := rounds(stays, bounded(uint64(mask)), add, step, limit)
 						if got < 0 {
 							continue
 						}
@@ -60,7 +60,7 @@ func TestRoundsIsABound(t *testing.T) {
 						}
 					}
 					for _, first := range numbers {
-						got := rounds(stays, constant(first), add, step, limit)
+						got := rounds(stays, constant(uint64(first)), add, step, limit)
 						if n := simulate(stays, first, add, step, limit); got >= 0 && n > got {
 							t.Errorf("rounds(%d, %#x, %#x, %#x, %#x) = %d, but there are %d", stays, first, add, step, limit, got, n)
 						}

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"io"
+	"math/bits"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -85,11 +86,11 @@ func (r *Report) String() string {
 }
 
 // entry makes the result of an entry, whose stack may have limit bytes.
-func (c *checker) entry(root *function, limit int) Entry {
+func (c *checker) entry(root, saver *function, limit int) Entry {
 	e := Entry{Name: root.name, StackBytes: int(root.worst), Instructions: root.cost(""), Findings: []Finding{}}
 	type step struct {
 		caller *function
-		pc     uint32
+		pc     uint64
 	}
 	via := map[*function]step{root: {}}
 	for work := []*function{root}; len(work) > 0; {
@@ -103,7 +104,7 @@ func (c *checker) entry(root *function, limit int) Entry {
 		}
 		e.Costs = append(e.Costs, cost)
 		e.Loops = append(e.Loops, f.bounds...)
-		for _, found := range f.findings {
+		for _, found := range append(f.findings[:len(f.findings):len(f.findings)], f.unsaved(saver)...) {
 			n := Finding{Kind: found.kind, Text: found.text, At: c.image.position(found.pc)}
 			for g, pc := f, found.pc; g != nil; g, pc = via[g].caller, via[g].pc {
 				n.Chain = append(n.Chain, Call{g.name, c.image.position(pc)})
@@ -135,6 +136,20 @@ func (c *checker) entry(root *function, limit int) Entry {
 		})
 	}
 	return e
+}
+
+// unsaved returns the first instruction of f that changes vector registers which saver has not saved: they are in-band's.
+func (f *function) unsaved(saver *function) []finding {
+	for _, u := range f.vectors {
+		switch left := u.changes &^ saver.saved; {
+		case left != 0:
+			return []finding{{u.pc, "floating point", fmt.Sprintf("V%d changes, which %s does not save: it is in-band's",
+				bits.TrailingZeros32(left), short(saver.name))}}
+		case u.float && !saver.fpsr:
+			return []finding{{u.pc, "floating point", fmt.Sprintf("computes with vector registers, and %s does not save FPSR", short(saver.name))}}
+		}
+	}
+	return nil
 }
 
 // Write prints the report: a table, then each finding with the calls that lead to it.

@@ -5,13 +5,21 @@ import (
 	"math/bits"
 )
 
-// place is where a value is kept: a register, or a word of the stack by its address relative to SP at the function's
-// entry, plus slotBase.
+// place is where a value is kept: a register, or bytes of the stack by their address relative to SP at the function's entry.
+// A word of 64 bits and one of 32 at the same address are two places: each store to one makes the others there unknown.
 type place int32
 
-const slotBase place = 1 << 20
+const (
+	slotBase place = 1 << 20
+	wideBase place = 1 << 24
+)
 
-func slot(offset int32) place { return slotBase + place(offset) }
+func slot(offset int32, size uint8) place {
+	if size == 8 {
+		return wideBase + place(offset)
+	}
+	return slotBase + place(offset)
+}
 
 // value is what is known of a value: that it is the constant add; or that it is add more than the value of base was when
 // the loop's head was last passed, or for the stack pointer when the function was entered; or that no bits but those of
@@ -19,30 +27,41 @@ func slot(offset int32) place { return slotBase + place(offset) }
 type value struct {
 	exact bool // base and add count
 	based bool
+	half  bool // of an exact value the low 32 bits count only
 	base  place
-	add   uint32
-	mask  uint32
+	add   uint64
+	mask  uint64
 }
 
-var anything = value{mask: ^uint32(0)}
+var anything = value{mask: ^uint64(0)}
 
-func constant(c uint32) value { return value{exact: true, add: c, mask: c} }
+func constant(c uint64) value { return value{exact: true, add: c, mask: c} }
 
-func bounded(mask uint32) value { return value{mask: mask} }
+func bounded(mask uint64) value { return value{mask: mask} }
 
-// max returns the largest number that v can be.
-func (v value) max() uint32 { return v.mask }
+func (v value) constant() (uint64, bool) { return v.add, v.exact && !v.based && !v.half }
 
-func (v value) constant() (uint32, bool) { return v.add, v.exact && !v.based }
-
-func (v value) plus(c uint32) value {
+func (v value) plus(c uint64) value {
 	if !v.exact {
 		return anything
 	}
-	if v.based {
-		return value{exact: true, based: true, base: v.base, add: v.add + c, mask: ^uint32(0)}
+	if v.based || v.half {
+		return value{exact: true, based: v.based, half: v.half, base: v.base, add: v.add + c, mask: ^uint64(0)}
 	}
 	return constant(v.add + c)
+}
+
+// low returns what a load or an operation of 32 bits leaves of v in a register of 64.
+func (v value) low() value {
+	const all = 1<<32 - 1
+	switch {
+	case v.exact && !v.based:
+		return constant(v.add & all)
+	case v.exact:
+		v.half = true
+	}
+	v.mask &= all
+	return v
 }
 
 func (v value) join(w value) value {
@@ -57,24 +76,67 @@ func (v value) join(w value) value {
 type state struct {
 	values map[place]value
 	inLoop bool
+	narrow bool // registers have 32 bits
 }
 
 func (s *state) get(p place) value {
 	if p == regSP {
-		return value{exact: true, based: true, base: regSP, mask: ^uint32(0)}
+		return value{exact: true, based: true, base: regSP, mask: ^uint64(0)}
+	}
+	if p == regZero {
+		return constant(0)
 	}
 	if v, ok := s.values[p]; ok {
 		return v
 	}
 	if s.inLoop {
-		return value{exact: true, based: true, base: p, mask: ^uint32(0)}
+		return value{exact: true, based: true, base: p, mask: ^uint64(0)}
 	}
 	return anything
 }
 
-func (s *state) set(p place, v value) { s.values[p] = v }
+func (s *state) set(p place, v value) {
+	if s.narrow {
+		v.add, v.mask = v.add&(1<<32-1), v.mask|^uint64(1<<32-1)
+		if v.exact && !v.based {
+			v.mask = v.add
+		}
+	}
+	s.values[p] = v
+}
 
-func (s *state) clone() *state { return &state{maps.Clone(s.values), s.inLoop} }
+// store notes that n bytes at offset change to v, of which the place of size bytes is known.
+func (s *state) store(offset int32, size uint8, v value) {
+	s.forget(offset, offset+int32(size))
+	if size == 4 || size == 8 {
+		s.set(slot(offset, size), v)
+	}
+}
+
+// forget makes what lies in the stack from offset first up to end unknown.
+func (s *state) forget(first, end int32) {
+	first &^= 3
+	for at := first - 4; at < end; at += 4 {
+		if at >= first {
+			s.set(slot(at, 4), anything)
+		}
+		s.set(slot(at, 8), anything)
+	}
+}
+
+// forgetStack makes all of it unknown: no frame is larger than the stack, and the caller's may be looked at too.
+func (s *state) forgetStack(depth int32) {
+	for p := range s.values {
+		if p >= slotBase/2 {
+			s.set(p, anything)
+		}
+	}
+	if s.inLoop { // what is absent there is what it was
+		s.forget(-depth, -depth+4096)
+	}
+}
+
+func (s *state) clone() *state { return &state{maps.Clone(s.values), s.inLoop, s.narrow} }
 
 // merge joins t into s and reports whether s changed.
 func (s *state) merge(t *state) bool {
@@ -97,7 +159,7 @@ func (s *state) merge(t *state) bool {
 // solve computes the values before each of the blocks, from the state before the block head on. With inside, only flow
 // among those blocks counts, and flow back to head does not.
 func (c *checker) solve(f *function, head int, inside map[int]bool) (before, after map[int]*state) {
-	before = map[int]*state{head: {values: map[place]value{}, inLoop: inside != nil}}
+	before = map[int]*state{head: {values: map[place]value{}, inLoop: inside != nil, narrow: c.image.bits == 32}}
 	after = map[int]*state{}
 	for work := []int{head}; len(work) > 0; {
 		n := work[len(work)-1]
@@ -142,95 +204,79 @@ func (c *checker) step(f *function, s *state, b *block, k int) {
 		}
 		s.set(p, v)
 	}
+	// of returns the value of a register as an operand.
+	of := func(r uint8) value {
+		switch r {
+		case regSP:
+			return s.get(regSP).plus(-uint64(depth))
+		case regPC:
+			return anything
+		}
+		return s.get(place(r))
+	}
 	switch i.op {
 	case movImm:
 		result = constant(i.imm)
 	case movTop:
 		if v, ok := s.get(place(i.rd)).constant(); ok {
-			result = constant(v&0xffff | i.imm<<16)
+			result = constant(v&i.keep | i.imm)
 		}
 	case movReg:
-		switch i.rm {
-		case regSP:
-			result = s.get(regSP).plus(-uint32(depth))
-		case regPC:
-		default:
-			result = s.get(place(i.rm))
-		}
+		result = of(i.rm)
 	case addImm:
-		switch i.rn {
-		case regSP:
-			result = s.get(regSP).plus(i.imm - uint32(depth))
-		case regPC:
-		default:
-			result = s.get(place(i.rn)).plus(i.imm)
-		}
+		result = of(i.rn).plus(i.imm)
 	case addReg:
-		if i.rn == regSP && i.rm < regSP {
-			if v, ok := s.get(place(i.rm)).constant(); ok {
-				result = s.get(regSP).plus(v - uint32(depth))
-			}
-		}
-		if i.rn >= regSP && i.rn != regLR || i.rm >= regSP && i.rm != regLR {
-			break
-		}
-		a, b := s.get(place(i.rn)), s.get(place(i.rm))
+		a, b := of(i.rn), of(i.rm)
 		if v, ok := b.constant(); ok {
 			result = a.plus(v)
 		} else if v, ok := a.constant(); ok {
 			result = b.plus(v)
 		}
 	case subReg:
-		if i.rn == regSP || i.rm == regSP || i.rn == regPC {
-			break
-		}
-		if v, ok := s.get(place(i.rm)).constant(); ok {
-			result = s.get(place(i.rn)).plus(-v)
+		if v, ok := of(i.rm).constant(); ok {
+			result = of(i.rn).plus(-v)
 		}
 	case andImm:
-		result = and(s.get(place(i.rn)), constant(i.imm))
+		result = and(of(i.rn), constant(i.imm))
 	case andReg:
-		result = and(s.get(place(i.rn)), s.get(place(i.rm)))
+		result = and(of(i.rn), of(i.rm))
 	case maskTo:
 		result = bounded(i.imm)
 	case shiftR:
-		result = bounded(s.get(place(i.rm)).mask >> i.imm)
+		result = bounded(c.image.wrapped(of(i.rm).mask) >> i.imm)
+		if c.image.bits == 64 && !i.wide {
+			result = bounded(of(i.rm).mask & (1<<32 - 1) >> i.imm)
+		}
 	case shiftL:
-		result = bounded(s.get(place(i.rm)).mask << i.imm)
+		result = bounded(of(i.rm).mask << i.imm)
 	case loadWord:
 		switch {
-		case i.rn == regSP && int32(i.imm)-slotDepth < f.taken:
-			result = s.get(slot(int32(i.imm) - slotDepth))
+		case i.rn == regSP && int32(i.imm)-slotDepth+int32(i.size) <= f.taken && !i.pair:
+			result = s.get(slot(int32(i.imm)-slotDepth, i.size))
 		case i.rn == regPC:
-			if w, ok := c.image.word(i.pc + 8 + i.imm); ok {
+			if w, ok := c.image.load(i.literal, i.size); ok {
 				result = constant(w)
 			}
 		}
 	case storeWord, storePart:
 		if i.rn == regSP {
-			off := int32(i.imm) - slotDepth
-			v := anything
-			if i.op == storeWord && i.rd != regSP && i.rd != regPC && off < f.taken {
-				v = s.get(place(i.rd))
-			}
-			set(slot(off&^3), v)
+			c.storeToStack(f, s, i, int32(i.imm)-slotDepth)
 		}
 	}
-	if field(i.raw, 25, 3) == 4 && i.rn == regSP && i.stores {
-		for p := range s.values {
-			if p >= slotBase/2 {
-				s.set(p, anything)
-			}
-		}
+	if c.image.bits == 64 && !i.wide {
+		result = result.low()
+	}
+	if i.several && i.rn == regSP && i.stores {
+		s.forgetStack(depth)
 		if s.inLoop {
 			c.report(f, i.pc, "loop", "STM to the stack inside a loop is not understood")
 		}
 	}
 	moved := anything
 	if i.moved != 0 {
-		moved = s.get(place(i.rn)).plus(uint32(i.moved))
+		moved = s.get(place(i.rn)).plus(uint64(int64(i.moved)))
 	}
-	for r := range uint8(15) {
+	for r := range uint8(registers) {
 		if i.writes>>r&1 == 0 {
 			continue
 		}
@@ -239,10 +285,33 @@ func (c *checker) step(f *function, s *state, b *block, k int) {
 			continue
 		}
 		v := anything
-		if r == i.rd && bits.OnesCount16(i.writes) == 1 {
+		if r == i.rd && bits.OnesCount64(i.writes) == 1 {
 			v = result
 		}
 		set(place(r), v)
+	}
+}
+
+// storeToStack lets a store by SP, to offset from SP at the function's entry, change s.
+func (c *checker) storeToStack(f *function, s *state, i *insn, offset int32) {
+	n := int32(1)
+	if i.pair {
+		n = 2
+	}
+	for k := range n {
+		at := offset + k*int32(i.size)
+		v := anything
+		r := i.rd
+		if k == 1 {
+			r = i.rd2
+		}
+		if i.op == storeWord && r != regSP && r != regPC && at+int32(i.size) <= f.taken {
+			v = s.get(place(r))
+		}
+		if i.cond != always {
+			v = v.join(s.get(slot(at, i.size)))
+		}
+		s.store(at, i.size, v)
 	}
 }
 
@@ -258,7 +327,7 @@ func and(a, b value) value {
 // clobber forgets what a call may change: all registers, and the words at the bottom of the frame that the callee has for
 // its arguments and results.
 func (c *checker) clobber(f *function, s *state, i *insn, depth int32) {
-	for r := range place(15) {
+	for r := range place(registers) {
 		s.set(r, anything)
 	}
 	args := int32(1 << 30)
@@ -270,20 +339,9 @@ func (c *checker) clobber(f *function, s *state, i *insn, depth int32) {
 			}
 		}
 	}
-	bottom := -depth
 	if args == 1<<30 {
-		for p := range s.values {
-			if p >= slotBase/2 {
-				s.set(p, anything)
-			}
-		}
-		// What the loop's state does not hold must be forgotten too: no frame is larger than the stack.
-		for off := bottom; off < bottom+4096; off += 4 {
-			s.set(slot(off), anything)
-		}
+		s.forgetStack(depth)
 		return
 	}
-	for off := bottom; off < bottom+args; off += 4 {
-		s.set(slot(off), anything)
-	}
+	s.forget(-depth, -depth+args)
 }

@@ -3,19 +3,10 @@
 // Command corpus is what the tests of package check look at: functions that each do one thing which oob code may not,
 // and some that only look like it. A comment above each says what is to be found. It is linked, never run.
 //
-//	want KIND …   each of these kinds, and no other
-//	want PASS N … nothing, and loops with these bounds
+//	want KIND …         each of these kinds, and no other
+//	want PASS N …       nothing, and loops with these bounds
+//	want arm64: KIND …  where it is something else for that GOARCH
 package main
-
-import (
-	_ "unsafe" // for linkname
-
-	"mortise/board/mx6ullevk"
-	"mortise/stack/stage"
-)
-
-//go:linkname dispatch mortise/stack/stage.dispatch
-func dispatch(uint32) {}
 
 // kept keeps the linker from dropping what nothing calls.
 var kept []func()
@@ -23,7 +14,7 @@ var kept []func()
 func keep(f ...func()) { kept = append(kept, f...) }
 
 func main() {
-	stage.Init(stage.Config{CPU: mx6ullevk.CPU, GIC: &mx6ullevk.GIC})
+	start()
 	for _, f := range kept {
 		f()
 	}

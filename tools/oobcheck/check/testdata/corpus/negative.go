@@ -17,7 +17,7 @@ func init() {
 	keep(panics, indexes, reslices, divides, divides64, remainders)
 	keep(floats, converts, recurses, ping, overflows, unbounded, walks, endless)
 	keep(statesTooLittle, statesNoReason, statesUnknown, copies, compares, spins)
-	keep(jumps, vfp, undecoded, leaks, losesStack, traps, waits)
+	keep(jumps, hides, vfp, undecoded, leaks, losesStack, traps, waits)
 }
 
 // want allocation write-barrier
@@ -79,6 +79,7 @@ func listsWrongTarget() {
 }
 
 // want indirect-call interface
+// want arm64: indirect-call interface loop
 func asserts() { n = sink.(interface{ Number() uint32 }).Number() }
 
 // want scheduler
@@ -93,6 +94,7 @@ func reads() { wide = uint64(time.Now().UnixNano()) }
 var mutex sync.Mutex
 
 // want lock
+// want arm64: lock loop
 func locks() {
 	mutex.Lock()
 	mutex.Unlock()
@@ -119,10 +121,14 @@ func reslices() { n = uint32(len(slice[n:])) }
 // want division
 func divides() { n = 1000 / n }
 
+// The processor's own division, of a number that is not 0.
+//
 // want division
+// want arm64: PASS
 func divides64() { wide = 1000 / (wide | 1) }
 
 // want division
+// want arm64: PASS
 func remainders() { n = 1000 % (n | 1) }
 
 // want floating-point
@@ -215,15 +221,43 @@ func statesUnknown() {
 func copies() { copy(bytes[:n&255], bytes[n>>1&255:]) }
 
 // want loop
+// want arm64: floating-point loop
 func compares() {
 	if text == "a string that is longer than a few words, so that it is not compared in line" {
 		n++
 	}
 }
 
+// Behind a table of addresses, on arm64.
+//
+// want map
+func hides() {
+	switch n {
+	case 1:
+		signed++
+	case 2:
+		signed += 3
+	case 3:
+		signed--
+	case 4:
+		signed *= 3
+	case 5:
+		signed &= 7
+	case 6:
+		signed |= 6
+	case 7:
+		lookup[n] = 1
+	case 8:
+		signed += 9
+	case 9:
+		signed = -signed
+	}
+}
+
 var spun atomic.Uint64
 
 // want runtime-service
+// want arm64: loop
 func spins() { spun.Add(1) }
 
 // want indirect-branch
