@@ -11,6 +11,7 @@ import (
 	"go/types"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -22,6 +23,7 @@ const module = "mortise"
 //	//oob:loop EXPR why           at most EXPR rounds, a constant expression of the package
 //	//oob:total EXPR FUNC why     at most EXPR rounds in each call of FUNC, however often the loop is entered
 //	//oob:calls NAME,NAME why     the targets of this line's indirect call
+//	//oob:burst why               this line's block access goes to aligned, normal memory
 type annotation struct {
 	kind, arg, scope string
 }
@@ -31,7 +33,7 @@ type sources struct {
 	root  string
 	arch  string // GOARCH of the image
 	tags  []string
-	files map[string]map[int]annotation
+	files map[string]map[int][]annotation
 	fset  *token.FileSet
 	types map[string]*types.Package // by import path
 	trees map[string]map[string]*ast.File
@@ -48,47 +50,63 @@ func (s *sources) path(name string) string {
 	return ""
 }
 
-// at returns the annotation of a line. A comment that has its line for itself belongs to the next one.
-func (s *sources) at(p Position) (annotation, bool) {
+// at returns the annotation of a line that is of one of the kinds. A comment that has its line for itself belongs to the next one.
+func (s *sources) at(p Position, kinds ...string) (annotation, bool) {
 	path := s.path(p.File)
 	if path == "" {
 		return annotation{}, false
 	}
 	lines, ok := s.files[path]
 	if !ok {
-		lines = map[int]annotation{}
+		lines = map[int][]annotation{}
 		if text, err := os.ReadFile(path); err == nil {
 			lines = annotations(string(text))
 		}
 		s.files[path] = lines
 	}
-	a, ok := lines[p.Line]
-	return a, ok
+	for _, a := range lines[p.Line] {
+		if slices.Contains(kinds, a.kind) {
+			return a, true
+		}
+	}
+	return annotation{}, false
 }
 
-func annotations(text string) map[int]annotation {
-	lines := map[int]annotation{}
+func annotations(text string) map[int][]annotation {
+	lines := map[int][]annotation{}
 	for n, l := range strings.Split(text, "\n") {
-		code, comment, ok := strings.Cut(l, "//oob:")
-		kind, rest, _ := strings.Cut(comment, " ")
-		if !ok || kind != "loop" && kind != "total" && kind != "calls" {
-			continue
-		}
-		arg, why, _ := strings.Cut(strings.TrimSpace(rest), " ")
-		scope := ""
-		if kind == "total" {
-			scope, why, _ = strings.Cut(strings.TrimSpace(why), " ")
-		}
-		if strings.TrimSpace(why) == "" {
-			arg = "" // no reason given: as if it were not there
-		}
+		parts := strings.Split(l, "//oob:")
 		at := n + 1
-		if strings.TrimSpace(code) == "" {
+		if strings.TrimSpace(parts[0]) == "" {
 			at++
 		}
-		lines[at] = annotation{kind, arg, scope}
+		for _, comment := range parts[1:] {
+			if a, ok := parseAnnotation(comment); ok {
+				lines[at] = append(lines[at], a)
+			}
+		}
 	}
 	return lines
+}
+
+func parseAnnotation(comment string) (a annotation, ok bool) {
+	var why string
+	a.kind, why, _ = strings.Cut(comment, " ")
+	switch a.kind {
+	case "burst":
+	case "loop", "calls":
+		a.arg, why, _ = strings.Cut(strings.TrimSpace(why), " ")
+	case "total":
+		a.arg, why, _ = strings.Cut(strings.TrimSpace(why), " ")
+		a.scope, why, _ = strings.Cut(strings.TrimSpace(why), " ")
+	default:
+		return a, false
+	}
+	if strings.TrimSpace(why) == "" { // no reason given: as if it were not there
+		a.arg = ""
+		return a, a.kind != "burst"
+	}
+	return a, true
 }
 
 // eval returns the value of a constant expression in the package of the file that p names.

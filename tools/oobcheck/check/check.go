@@ -8,7 +8,7 @@
 //
 // Stage: host. Follows: ARM DDI 0406C.d (A32 encoding, chapter A5), ARM DDI 0487 (A64 encoding, chapter C4), Go's ABIs for
 // GOARCH=arm and arm64 (cmd/compile/abi-internal.md), DWARF 5. Does not support: other processors; code that changes itself;
-// the addresses that loads and stores go to (a wild or unaligned access is caught when it happens); on arm, floating point,
+// the addresses that loads and stores go to, but for what align.go says (a wild access is caught when it happens); on arm, floating point,
 // which is refused as a whole.
 package check
 
@@ -33,6 +33,8 @@ type Config struct {
 	// Saver is the function that saves vector registers before an entry runs, "" for the entry itself. Those that it does
 	// not save may not change. For arm64; for arm none may.
 	Saver string
+	// Device are the packages that touch devices' registers and memory, by import path; those below too, if it ends in "/".
+	Device []string
 }
 
 // Gateway is the configuration for a firmware image: the vectors of stack/stage.
@@ -41,6 +43,7 @@ func Gateway(file, root string, tags []string) Config {
 	return Config{
 		File: file, Root: root, Tags: tags, Stack: stage + "stack", Guard: 928,
 		Entries: []string{stage + "fiqVector", stage + "downVector", stage + "contain"},
+		Device:  []string{module + "/drivers/", module + "/stack/wire", module + "/stack/oob"},
 	}
 }
 
@@ -57,7 +60,7 @@ func newChecker(config Config, im *image) *checker {
 	return &checker{
 		Config: config, image: im, functions: map[uint64]*function{}, active: map[uint64]bool{},
 		source: sources{
-			root: config.Root, arch: im.arch, tags: config.Tags, files: map[string]map[int]annotation{}, fset: token.NewFileSet(),
+			root: config.Root, arch: im.arch, tags: config.Tags, files: map[string]map[int][]annotation{}, fset: token.NewFileSet(),
 			types: map[string]*types.Package{}, trees: map[string]map[string]*ast.File{},
 		},
 	}
@@ -131,6 +134,7 @@ func (c *checker) visit(sym symbol) *function {
 		b.dead = last.ends && (last.flow == call || last.flow == trap)
 	}
 	c.count(f)
+	c.align(f)
 	delete(c.active, sym.addr)
 	c.functions[sym.addr] = f
 	return f
@@ -168,8 +172,8 @@ func (c *checker) callees(f *function, i *insn) (callees []*function) {
 
 // listed returns the targets that an annotation gives to the indirect call at pc.
 func (c *checker) listed(f *function, pc uint64) (targets []symbol) {
-	a, ok := c.source.at(c.image.position(pc))
-	if !ok || a.kind != "calls" || a.arg == "" {
+	a, ok := c.source.at(c.image.position(pc), "calls")
+	if !ok || a.arg == "" {
 		return nil
 	}
 	for name := range strings.SplitSeq(a.arg, ",") {

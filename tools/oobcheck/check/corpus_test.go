@@ -17,6 +17,8 @@ const (
 	// envGo names the go command that builds firmware; make test sets it.
 	envGo = "MORTISE_TAMAGO_GO"
 	root  = "../../.."
+	// deviceCorpus is the part of the corpus that touches device memory.
+	deviceCorpus = "mortise/tools/oobcheck/check/testdata/corpus/device"
 )
 
 // comments are those in front of a function, want what they say about it.
@@ -54,9 +56,10 @@ func TestSavedVectorsMayChange(t *testing.T) {
 
 func testCorpus(t *testing.T, arch string, config Config) {
 	expected := corpus(t, arch)
+	config.Device = []string{deviceCorpus}
 	config.Entries = nil
 	for name := range expected {
-		config.Entries = append(config.Entries, "main."+name)
+		config.Entries = append(config.Entries, name)
 	}
 	slices.Sort(config.Entries)
 	r, err := Run(config)
@@ -65,8 +68,8 @@ func testCorpus(t *testing.T, arch string, config Config) {
 	}
 	kinds := 0
 	for _, e := range r.Entries {
-		name := strings.TrimPrefix(e.Name, "main.")
-		t.Run(name, func(t *testing.T) {
+		name := strings.TrimSuffix(e.Name, ".abi0")
+		t.Run(name[strings.LastIndex(name, "/")+1:], func(t *testing.T) {
 			if diff := cmp.Diff(expected[name], summary(&e)); diff != "" {
 				t.Errorf("%s (-want +got):\n%s%v", e.Name, diff, e.Findings)
 			}
@@ -108,7 +111,7 @@ func summary(e *Entry) string {
 func corpus(t *testing.T, arch string) map[string]string {
 	t.Helper()
 	expected := map[string]string{}
-	for _, name := range []string{"negative.go", "positive.go"} {
+	for name, pkg := range map[string]string{"negative.go": "main.", "positive.go": "main.", "device/device.go": deviceCorpus + "."} {
 		b, err := os.ReadFile(filepath.Join("testdata/corpus", name))
 		if err != nil {
 			t.Fatal(err)
@@ -124,7 +127,7 @@ func corpus(t *testing.T, arch string) map[string]string {
 				} else {
 					slices.Sort(words)
 				}
-				expected[m[2]] = strings.Join(words, " ")
+				expected[pkg+m[2]] = strings.Join(words, " ")
 			}
 		}
 	}

@@ -144,7 +144,7 @@ func (c *checker) annotated(f *function, l *loop, inner []*loop) (Position, anno
 		}
 		for _, i := range f.blocks[n].insns {
 			p := c.image.position(i.pc)
-			if a, ok := c.source.at(p); ok && (a.kind == "loop" || a.kind == "total") && !taken[p] {
+			if a, ok := c.source.at(p, "loop", "total"); ok && !taken[p] {
 				return p, a, true
 			}
 		}

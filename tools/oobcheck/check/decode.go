@@ -28,7 +28,7 @@ const (
 	subReg              // rd = rn − rm
 	andImm              // rd = rn & imm
 	andReg              // rd = rn & rm
-	maskTo              // rd has the bits of imm at most
+	maskTo              // rd has the bits of keep at most
 	shiftR              // rd = rm >> imm
 	shiftL              // rd = rm << imm
 	cmpImm              // flags of rn − imm
@@ -69,7 +69,7 @@ type insn struct {
 	op         operation
 	rd, rn, rm uint8
 	imm        uint64
-	keep       uint64 // bits of rd that movTop keeps
+	keep       uint64 // bits of rd that movTop keeps, that maskTo may set
 	literal    uint64 // address of a load relative to PC
 	wide       bool   // works on 64 bits
 	flags      bool   // sets the flags
@@ -79,6 +79,8 @@ type insn struct {
 	pair       bool   // rd and rd2
 	rd2        uint8
 	several    bool   // STM, LDM
+	indexed    bool   // the address has a second register
+	post       bool   // rn moves behind the access
 	writes     uint64 // registers that change, SP and PC excepted
 	stores     bool   // to memory, by an address that is not SP's
 	loads      bool
@@ -190,6 +192,7 @@ func (i *insn) data() {
 				i.write(i.rd + 1)
 			}
 			i.stores, i.loads = field(w, 20, 1) == 0, field(w, 20, 1) == 1
+			i.size = [4]uint8{4, 8, 1, 2}[field(w, 21, 2)]
 			return
 		}
 		i.flags = field(w, 20, 1) == 1
@@ -291,7 +294,7 @@ func (i *insn) misc(isImm bool) {
 	case 1:
 		switch {
 		case op == 3: // CLZ
-			i.op, i.imm = maskTo, 63
+			i.op, i.keep = maskTo, 63
 			i.write(i.rd)
 		case op == 1 && i.rm == armLR:
 			i.flow = ret
@@ -324,6 +327,7 @@ func (i *insn) address(load bool, imm uint32, isImm bool, whole bool, n uint8) {
 	}
 	pre, writeback := field(w, 24, 1) == 1, field(w, 24, 1) == 0 || field(w, 21, 1) == 1
 	i.stores, i.loads = !load && i.rn != armSP, load
+	i.indexed, i.post = !isImm, !pre
 	i.imm = uint64(imm)
 	switch {
 	case isImm && load && whole:
@@ -387,8 +391,16 @@ func (i *insn) extra() {
 		return
 	}
 	i.address(load, field(w, 8, 4)<<4|w&15, isImm, false, n)
+	switch i.pair = n == 2; {
+	case i.pair:
+		i.rd2 = i.rd + 1
+	case op == 2:
+		i.size = 1
+	default:
+		i.size = 2
+	}
 	if load && n == 1 && op == 1 {
-		i.op, i.imm = maskTo, 0xffff
+		i.op, i.keep = maskTo, 0xffff
 	}
 	if !load && n == 2 {
 		i.stores = true
@@ -405,8 +417,11 @@ func (i *insn) memory() {
 	}
 	load, isByte := field(w, 20, 1) == 1, field(w, 22, 1) == 1
 	i.address(load, w&0xfff, !register, !isByte, 1)
+	if isByte {
+		i.size = 1
+	}
 	if load && isByte {
-		i.op, i.imm = maskTo, 0xff
+		i.op, i.keep = maskTo, 0xff
 	}
 }
 
@@ -423,7 +438,7 @@ func (i *insn) media() {
 		}
 		i.write(i.rd)
 	case op >= 0x1e && field(w, 5, 2) == 2: // UBFX
-		i.op, i.imm = maskTo, uint64(uint32(2)<<field(w, 16, 5)-1)
+		i.op, i.keep = maskTo, uint64(uint32(2)<<field(w, 16, 5)-1)
 		i.write(i.rd)
 	case op >= 0x1a && op <= 0x1b && field(w, 5, 2) == 2: // SBFX
 		i.write(i.rd)
@@ -437,9 +452,9 @@ func (i *insn) media() {
 		if field(w, 4, 4) == 7 && i.rn == 15 {
 			switch op {
 			case 0xe:
-				i.op, i.imm = maskTo, 0xff
+				i.op, i.keep = maskTo, 0xff
 			case 0xf:
-				i.op, i.imm = maskTo, 0xffff
+				i.op, i.keep = maskTo, 0xffff
 			}
 		}
 		i.write(i.rd)

@@ -194,7 +194,7 @@ func (i *insn) bitfield64(immr, imms uint64) {
 	case immr == 0 && imms == 31:
 		i.op, i.wide = movReg, false // UXTW
 	case imms >= immr:
-		i.op, i.imm = maskTo, uint64(1)<<(imms-immr+1)-1
+		i.op, i.keep = maskTo, uint64(1)<<(imms-immr+1)-1
 	}
 }
 
@@ -314,7 +314,7 @@ func (i *insn) register64() {
 		case 4, 6: // CSEL and its like; operations of one and two sources
 			i.change(i.rd)
 			if field(w, 21, 3) == 6 && field(w, 30, 1) == 1 && field(w, 10, 6)>>1 == 2 { // CLZ, CLS
-				i.op, i.imm = maskTo, 127
+				i.op, i.keep = maskTo, 127
 			}
 		default:
 			i.flow = unknown
@@ -393,6 +393,7 @@ func (i *insn) moveVector(load bool, r uint8) {
 
 // back notes that rn moves by n, if that is known, ahead of the access or behind it.
 func (i *insn) back(n int32, known, pre bool) {
+	i.post = !pre
 	switch {
 	case i.rn != regSP:
 		i.op = otherOp
@@ -455,7 +456,7 @@ func (i *insn) single64(vector bool) {
 	case field(w, 24, 2) == 0 && field(w, 21, 1) == 0:
 		i.imm = uint64(extend(field(w, 12, 9), 9))
 	case field(w, 24, 2) == 0 && field(w, 10, 2) == 2:
-		indexed = true
+		indexed, i.indexed = true, true
 	case atomic64(w): // LDADD and its like, SWP
 		i.stores, i.loads = true, true
 		i.change(i.rd)
@@ -485,7 +486,7 @@ func (i *insn) single64(vector bool) {
 	case opc == 1 && size >= 2:
 		i.op = loadWord
 	case opc == 1:
-		i.op, i.imm = maskTo, uint64(1)<<(8*i.size)-1
+		i.op, i.keep = maskTo, uint64(1)<<(8*i.size)-1
 	}
 	switch {
 	case vector:

@@ -36,8 +36,9 @@ type function struct {
 	unbounded bool                        // most is not known
 	findings  []finding
 	vectors   []vectorUse
-	saved     uint32 // vector registers that the function itself stores
-	fpsr      bool   // and whether it reads FPSR
+	touches   []touch // accesses by what the function was given
+	saved     uint32  // vector registers that the function itself stores
+	fpsr      bool    // and whether it reads FPSR
 	bounds    []Loop
 }
 

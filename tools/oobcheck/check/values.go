@@ -28,6 +28,7 @@ type value struct {
 	exact bool // base and add count
 	based bool
 	half  bool // of an exact value the low 32 bits count only
+	own   bool // it is an address in the stack or in a variable (align.go)
 	base  place
 	add   uint64
 	mask  uint64
@@ -43,12 +44,14 @@ func (v value) constant() (uint64, bool) { return v.add, v.exact && !v.based && 
 
 func (v value) plus(c uint64) value {
 	if !v.exact {
-		return anything
+		return value{mask: ^uint64(0), own: v.own}
 	}
-	if v.based || v.half {
-		return value{exact: true, based: v.based, half: v.half, base: v.base, add: v.add + c, mask: ^uint64(0)}
+	v.add += c
+	v.mask = ^uint64(0)
+	if !v.based && !v.half {
+		v.mask = v.add
 	}
-	return constant(v.add + c)
+	return v
 }
 
 // low returns what a load or an operation of 32 bits leaves of v in a register of 64.
@@ -68,7 +71,7 @@ func (v value) join(w value) value {
 	if v == w {
 		return v
 	}
-	return bounded(v.mask | w.mask)
+	return value{mask: v.mask | w.mask, own: v.own && w.own}
 }
 
 // state is the values at a point of a function. In a loop's state, what is absent is what it was at the loop's head; in a
@@ -77,6 +80,8 @@ type state struct {
 	values map[place]value
 	inLoop bool
 	narrow bool // registers have 32 bits
+	// symbols: values that are not known have names (align.go); it begins as a loop's state at the function's entry.
+	symbols bool
 }
 
 func (s *state) get(p place) value {
@@ -136,7 +141,11 @@ func (s *state) forgetStack(depth int32) {
 	}
 }
 
-func (s *state) clone() *state { return &state{maps.Clone(s.values), s.inLoop, s.narrow} }
+func (s *state) clone() *state {
+	t := *s
+	t.values = maps.Clone(s.values)
+	return &t
+}
 
 // merge joins t into s and reports whether s changed.
 func (s *state) merge(t *state) bool {
@@ -241,7 +250,7 @@ func (c *checker) step(f *function, s *state, b *block, k int) {
 	case andReg:
 		result = and(of(i.rn), of(i.rm))
 	case maskTo:
-		result = bounded(i.imm)
+		result = bounded(i.keep)
 	case shiftR:
 		result = bounded(c.image.wrapped(of(i.rm).mask) >> i.imm)
 		if c.image.bits == 64 && !i.wide {
@@ -268,7 +277,7 @@ func (c *checker) step(f *function, s *state, b *block, k int) {
 	}
 	if i.several && i.rn == regSP && i.stores {
 		s.forgetStack(depth)
-		if s.inLoop {
+		if s.inLoop && !s.symbols {
 			c.report(f, i.pc, "loop", "STM to the stack inside a loop is not understood")
 		}
 	}
