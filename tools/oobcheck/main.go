@@ -20,7 +20,7 @@ func main() {
 	costs := flag.Bool("costs", false, "print what each function takes at worst")
 	entries := flag.String("entry", "", "check from these `functions` on, separated by commas (default: the vectors of stack/stage)")
 	stack := flag.String("stack", "", "`symbol` of the oob stack (default: stack/stage's)")
-	saver := flag.String("saver", "", "arm64: the `function` that saves vector registers ahead of the entries (default: each entry itself)")
+	saver := flag.String("saver", "", "arm64: the `function` that saves vector registers ahead of the entries (default: stack/stage's fiqVector)")
 	root := flag.String("root", ".", "the module's root `folder`: annotations are read there")
 	tags := flag.String("tags", "", "build `tags` of the image, separated by commas")
 	flag.Usage = func() {
@@ -39,7 +39,9 @@ func main() {
 	if *stack != "" {
 		config.Stack = *stack
 	}
-	config.Saver = *saver
+	if *saver != "" {
+		config.Saver = *saver
+	}
 	passed, err := run(config, *asJSON, *costs)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "oobcheck:", err)

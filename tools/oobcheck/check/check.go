@@ -43,6 +43,7 @@ func Gateway(file, root string, tags []string) Config {
 	return Config{
 		File: file, Root: root, Tags: tags, Stack: stage + "stack", Guard: 928,
 		Entries: []string{stage + "fiqVector", stage + "downVector", stage + "contain"},
+		Saver:   stage + "fiqVector",
 		Device:  []string{module + "/drivers/", module + "/stack/wire", module + "/stack/oob"},
 	}
 }
@@ -93,6 +94,7 @@ func Run(config Config) (*Report, error) {
 			return nil, fmt.Errorf("%s: no symbol %s", config.File, name)
 		}
 		root := c.visit(sym)
+		c.returned(root, sym.addr, root)
 		by := saver
 		if by == nil {
 			by = root
@@ -124,6 +126,7 @@ func (c *checker) visit(sym symbol) *function {
 			for _, callee := range c.callees(f, &b.insns[k]) {
 				f.callees = append(f.callees, edge{b.insns[k].pc, callee})
 				b.callees = append(b.callees, callee)
+				c.join(f, &b.insns[k], b.depth[k], callee)
 				f.unbounded = f.unbounded || callee.unbounded
 				if depth := b.depth[k] + callee.worst; depth > f.worst {
 					f.worst, f.worstAt = depth, &edge{b.insns[k].pc, callee}
@@ -138,6 +141,32 @@ func (c *checker) visit(sym symbol) *function {
 	delete(c.active, sym.addr)
 	c.functions[sym.addr] = f
 	return f
+}
+
+// join notes how callee, called or branched to by i with depth bytes of stack in use, leaves the stack.
+func (c *checker) join(f *function, i *insn, depth int32, callee *function) {
+	if i.flow != branch {
+		c.returned(f, i.pc, callee)
+		return
+	}
+	for _, e := range callee.ends {
+		if e.depth += depth; !slices.Contains(f.ends, e) {
+			f.ends = append(f.ends, e)
+		}
+	}
+}
+
+// returned reports in f that callee does not return as it was called.
+func (c *checker) returned(f *function, pc uint64, callee *function) {
+	for _, e := range callee.ends {
+		if e.depth == 0 {
+			continue
+		}
+		if f == callee {
+			pc = e.pc
+		}
+		c.report(f, pc, "stack", "%s returns with %d bytes of stack in use", short(callee.name), e.depth)
+	}
 }
 
 // callees visits what i calls and returns it. What may not be called is reported and not looked into.

@@ -31,7 +31,9 @@ var (
 // processors.
 func TestCorpus(t *testing.T) {
 	t.Run("arm", func(t *testing.T) {
-		testCorpus(t, "arm", Gateway(link(t, "arm"), absolute(t), nil))
+		config := Gateway(link(t, "arm"), absolute(t), nil)
+		config.Saver = "" // the stage's entries are not linked
+		testCorpus(t, "arm", config)
 	})
 	t.Run("arm64", func(t *testing.T) {
 		testCorpus(t, "arm64", Config{

@@ -26,6 +26,7 @@ type function struct {
 	// taken is the least address, relative to SP at entry, that is taken or stored to by an unknown index.
 	taken int32
 
+	ends    []end
 	callees []edge
 	worst   int32 // most bytes of stack in use, callees included
 	worstAt *edge // the callee that uses them, nil if none does
@@ -40,6 +41,13 @@ type function struct {
 	saved     uint32  // vector registers that the function itself stores
 	fpsr      bool    // and whether it reads FPSR
 	bounds    []Loop
+}
+
+// end is a return, and how many bytes of stack are then in use more than at the function's entry: 0, unless the function is
+// branched to by one that leaves it to take its frame down.
+type end struct {
+	pc    uint64
+	depth int32
 }
 
 // edge is a call in a function, or a branch into another one.
@@ -67,6 +75,7 @@ func (c *checker) scan(sym symbol) *function {
 	insns, leaders := c.follow(f)
 	f.cut(insns, leaders)
 	c.measureStack(f)
+	f.useVectors()
 	return f
 }
 
@@ -190,7 +199,10 @@ func (f *function) link(from, to int) {
 
 // measureStack follows the stack pointer, and finds what of the frame can change behind the analysis' back.
 func (c *checker) measureStack(f *function) {
+	unsettled := map[*insn]insn{}
 	at := make([]int32, len(f.blocks))
+	values := make([]spValues, len(f.blocks)) // before each block
+	values[0] = spValues{}
 	seen := make([]bool, len(f.blocks))
 	seen[0] = true
 	for work := []int{0}; len(work) > 0; {
@@ -199,17 +211,17 @@ func (c *checker) measureStack(f *function) {
 		b := &f.blocks[n]
 		b.depth = b.depth[:0]
 		depth := at[n]
-		known := spValues{}
+		known := maps.Clone(values[n])
 		for k := range b.insns {
 			i := &b.insns[k]
+			if first, again := unsettled[i]; again {
+				*i = first // by what was known then
+			}
 			if i.spReg != 0 || i.spSet {
+				unsettled[i] = *i
 				known.settle(i, depth)
 			}
 			known.step(c, i, depth)
-			f.saved, f.fpsr = f.saved|i.saves, f.fpsr || i.fpsr
-			if i.vectors != 0 || i.float {
-				f.vectors = append(f.vectors, vectorUse{i.pc, i.vectors, i.float})
-			}
 			b.depth = append(b.depth, depth)
 			depth = c.stackAfter(f, i, depth)
 			f.stack = max(f.stack, depth)
@@ -218,10 +230,12 @@ func (c *checker) measureStack(f *function) {
 		for _, s := range b.succ {
 			switch {
 			case !seen[s]:
-				seen[s], at[s] = true, depth
+				seen[s], at[s], values[s] = true, depth, maps.Clone(known)
 				work = append(work, s)
 			case at[s] != depth:
 				c.report(f, f.blocks[s].insns[0].pc, "stack", "reached with %d and with %d bytes of stack in use", at[s], depth)
+			case values[s].meet(known):
+				work = append(work, s)
 			}
 		}
 	}
@@ -233,8 +247,18 @@ type spValue struct {
 	n        int64
 }
 
-// spValues are the registers of which such a value is known within a block.
+// spValues are the registers of which such a value is known.
 type spValues map[uint8]spValue
+
+// meet keeps of known what holds in other, too, and reports whether that is less.
+func (known spValues) meet(other spValues) bool {
+	before := len(known)
+	maps.DeleteFunc(known, func(r uint8, v spValue) bool {
+		w, ok := other[r]
+		return !ok || v != w
+	})
+	return len(known) < before
+}
 
 // step lets i, executed with depth bytes of stack in use, change what is known.
 func (known spValues) step(c *checker, i *insn, depth int32) {
@@ -289,6 +313,18 @@ func (known spValues) step(c *checker, i *insn, depth int32) {
 	}
 }
 
+// useVectors notes which vector registers the function changes and stores.
+func (f *function) useVectors() {
+	for n := range f.blocks {
+		for _, i := range f.blocks[n].insns {
+			f.saved, f.fpsr = f.saved|i.saves, f.fpsr || i.fpsr
+			if i.vectors != 0 || i.float {
+				f.vectors = append(f.vectors, vectorUse{i.pc, i.vectors, i.float})
+			}
+		}
+	}
+}
+
 // settle turns a change of SP by a register into one by a constant, if that is known.
 func (known spValues) settle(i *insn, depth int32) {
 	v, ok := known[i.rm]
@@ -307,9 +343,7 @@ func (known spValues) settle(i *insn, depth int32) {
 func (c *checker) stackAfter(f *function, i *insn, depth int32) int32 {
 	switch {
 	case i.flow == ret:
-		if depth != i.spDelta {
-			c.report(f, i.pc, "stack", "returns with %d bytes of stack in use", depth-i.spDelta)
-		}
+		f.ends = append(f.ends, end{i.pc, depth - i.spDelta})
 	case i.spConst:
 		// Another stack, or SP as a scratch register: what of the oob stack lies above it is in use.
 		sp := i.literal

@@ -17,7 +17,7 @@ func init() {
 	keep(panics, indexes, reslices, divides, divides64, remainders)
 	keep(floats, converts, recurses, ping, overflows, unbounded, walks, endless)
 	keep(statesTooLittle, statesNoReason, statesUnknown, copies, compares, spins)
-	keep(jumps, hides, vfp, undecoded, leaks, losesStack, traps, waits)
+	keep(jumps, hides, handsOverMore, vfp, undecoded, leaks, losesStack, traps, waits)
 }
 
 // want allocation write-barrier
@@ -271,6 +271,9 @@ func undecoded()
 
 // want stack
 func leaks()
+
+// want stack
+func handsOverMore()
 
 // want stack
 func losesStack()

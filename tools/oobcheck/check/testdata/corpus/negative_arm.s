@@ -40,3 +40,7 @@ wait:
 	CMP	$0, R0
 	BNE	wait
 	RET
+
+TEXT ·handsOverMore(SB),NOSPLIT|NOFRAME,$0
+	SUB	$32, R13
+	B	·takesDown(SB)

@@ -37,3 +37,7 @@ wait:
 	MOVWU	(R1), R0
 	CBZ	R0, wait
 	RET
+
+TEXT ·handsOverMore(SB),NOSPLIT|NOFRAME,$0
+	SUB	$32, RSP
+	B	·takesDown(SB)

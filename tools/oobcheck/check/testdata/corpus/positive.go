@@ -4,7 +4,7 @@ package main
 
 func init() {
 	keep(countsUp, countsUnsigned, countsDown, stepsTwo, ranges, nests, masks, fromMask, stops, statesEnough, statesLine)
-	keep(callsListed, copiesStruct, zeroes, shifts, switches, deep, spills, assembly)
+	keep(callsListed, copiesStruct, zeroes, shifts, switches, deep, spills, handsOver, assembly)
 }
 
 // want PASS 64
@@ -161,6 +161,9 @@ func spills() {
 
 //go:noinline
 func add(a, b uint32) uint32 { return a + b }
+
+// want PASS
+func handsOver()
 
 // want PASS 31 8
 func assembly()
