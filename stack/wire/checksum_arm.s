@@ -87,7 +87,7 @@ TEXT ·Sum(SB),NOSPLIT|NOFRAME,$0-16
 	MOVW	addr+0(FP), R0
 	MOVW	n+4(FP), R1
 	MOVW	sum+8(FP), R2
-	SUM	//oob:loop maxSum/64 as the mask in it leaves //oob:burst frames are in normal memory, packets aligned
+	SUM	//oob:burst frames are in normal memory, packets aligned
 	MOVW	R2>>16, R2
 	MOVW	R2, ret+12(FP)
 	RET
@@ -111,7 +111,7 @@ TEXT ·SumUDP(SB),NOSPLIT|NOFRAME,$0-12
 	ADD	R3@>16, R3
 	MVN	R3, R3
 	MOVW	R3, ret+8(FP)
-	SUM	//oob:loop maxSum/64 as the mask in it leaves //oob:burst frames are in normal memory, packets aligned
+	SUM	//oob:burst frames are in normal memory, packets aligned
 	MOVW	ret+8(FP), R3
 	PKHTB_R2_R3_R2_ASR_16
 	MOVW	R2, ret+8(FP)

@@ -125,10 +125,12 @@ func (c *checker) derive(f *function, l *loop, dom []map[int]bool, whole map[int
 		if l.blocks[p] || whole[p] == nil {
 			continue
 		}
+		s := whole[p].clone()
+		f.notZero(s, p, l.head)
 		if entry == nil {
-			entry = whole[p].clone()
+			entry = s
 		} else {
-			entry.merge(whole[p])
+			entry.merge(s)
 		}
 	}
 	best := int64(-1)
@@ -141,6 +143,38 @@ func (c *checker) derive(f *function, l *loop, dom []map[int]bool, whole map[int
 		}
 	}
 	return best
+}
+
+// notZero notes in s, the values at the end of block p, which register is not 0 where p goes on to block to: its branch says so.
+func (f *function) notZero(s *state, p, to int) {
+	b := &f.blocks[p]
+	last := &b.insns[len(b.insns)-1]
+	if last.flow != branch || len(b.succ) != 2 || last.cond != condNE && last.cond != condEQ || (last.cond == condNE) != (b.taken == to) {
+		return
+	}
+	r, changed := uint8(registers), uint64(0)
+	for k := len(b.insns) - 1; k >= 0; k-- {
+		i := &b.insns[k]
+		if !i.flags && !i.tests {
+			changed |= i.writes
+			if i.flow == call || i.flow == callRegister {
+				return
+			}
+			continue
+		}
+		switch {
+		case i.cond != always && !i.tests:
+		case (i.op == cmpImm || i.op == teqImm) && i.imm == 0:
+			r = i.rn
+		case (i.op == andImm || i.op == andReg) && i.writes == 1<<i.rd:
+			r = i.rd
+		}
+		if v := s.get(place(r)); r < registers && changed>>r&1 == 0 && !v.exact && (!i.wide || v.mask <= 1<<32-1) {
+			v.some = true
+			s.set(place(r), v)
+		}
+		return
+	}
 }
 
 // exit returns how often control passes block n and stays in the loop, −1 if that is not known.
@@ -199,7 +233,7 @@ func narrowed(v value) value {
 	if v.exact && !v.based {
 		return constant(uint64(uint32(v.add)))
 	}
-	return bounded(uint64(uint32(v.mask)))
+	return value{mask: uint64(uint32(v.mask)), some: v.some}
 }
 
 // roundsWide is rounds for numbers of 64 bits, if all of them are so small that 32 would do: then no number on the way is
@@ -270,6 +304,7 @@ func (c *checker) compared(f *function, b *block, before *state) (v, limit value
 
 // Conditions (A8.3).
 const (
+	condEQ = 0
 	condNE = 1
 	condCS = 2
 	condCC = 3
@@ -338,8 +373,9 @@ func rounds(stays uint8, first value, add, step, limit uint32) int64 {
 		if by > 0 && known && (to-add64-from)%by == 0 && to >= from+add64 {
 			return (to - add64 - from) / by
 		}
-		// Down to 0: it must be met exactly, and the first test must not be below it.
-		if add64 < 0 && !known {
+		// Down to 0: it must be met exactly, and the first test must not be below it. Behind the first step that takes a counter
+		// which is not 0.
+		if add64 < 0 && !known && (!first.some || add64 != by) {
 			return -1
 		}
 		unit := int64(uint32(first.mask & -first.mask))

@@ -47,13 +47,17 @@ func TestRoundsIsABound(t *testing.T) {
 		for _, add := range []uint32{0, 1, 4, 0xffff_ffff, 0xffff_fffc} {
 			for _, step := range []uint32{0, 1, 2, 4, 0xffff_ffff, 0xffff_fffc} {
 				for _, limit := range numbers {
-					for _, mask := range []uint32{7, 0x3c, 0xff, 0xffff_ffff} {
-						got := rounds(stays, bounded(uint64(mask)), add, step, limit)
+					for n, mask := range []uint32{7, 0x3c, 0xff, 0xffff_ffff, 7, 0x3c, 0xff, 0xffff_ffff} {
+						some := n >= 4
+						got := rounds(stays, value{mask: uint64(mask), some: some}, add, step, limit)
 						if got < 0 {
 							continue
 						}
 						bound++
 						for _, first := range numbers {
+							if some && first&mask == 0 {
+								continue
+							}
 							if n := simulate(stays, first&mask, add, step, limit); n > got {
 								t.Errorf("rounds(%d, mask %#x, %#x, %#x, %#x) = %d, but %d from %#x on",
 									stays, mask, add, step, limit, got, n, first&mask)

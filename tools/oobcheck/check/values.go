@@ -28,6 +28,7 @@ type value struct {
 	exact bool // base and add count
 	based bool
 	half  bool // of an exact value the low 32 bits count only
+	some  bool // it is not 0, of one that is not exact
 	own   bool // it is an address in the stack or in a variable (align.go)
 	base  place
 	add   uint64
@@ -71,7 +72,7 @@ func (v value) join(w value) value {
 	if v == w {
 		return v
 	}
-	return value{mask: v.mask | w.mask, own: v.own && w.own}
+	return value{mask: v.mask | w.mask, own: v.own && w.own, some: v.some && w.some}
 }
 
 // state is the values at a point of a function. In a loop's state, what is absent is what it was at the loop's head; in a

@@ -165,5 +165,5 @@ func add(a, b uint32) uint32 { return a + b }
 // want PASS
 func handsOver()
 
-// want PASS 31 8
+// want PASS 30 8
 func assembly()

@@ -2,7 +2,7 @@
 
 #include "textflag.h"
 
-// A counter that goes to 0 by blocks and one that need not meet it: comments bound them.
+// A counter that goes to 0 by blocks, of which there are some, and one that need not meet it: a comment bounds that one.
 TEXT ·assembly(SB),NOSPLIT|NOFRAME,$0
 	MOVW	$·n(SB), R1
 	MOVW	(R1), R2
@@ -12,7 +12,7 @@ TEXT ·assembly(SB),NOSPLIT|NOFRAME,$0
 block:
 	SUB	$64, R2
 	TEQ	$0, R2
-	BNE	block	//oob:loop 4*rounds-1 as the mask leaves
+	BNE	block
 done:
 	MOVW	(R1), R2
 again:

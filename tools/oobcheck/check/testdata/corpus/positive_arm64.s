@@ -33,14 +33,14 @@ TEXT ·savesAll(SB),NOSPLIT|NOFRAME,$0
 	ADD	$512, RSP
 	RET
 
-// A counter that goes to 0 by blocks and one that need not meet it: comments bound them.
+// A counter that goes to 0 by blocks, of which there are some, and one that need not meet it: a comment bounds that one.
 TEXT ·assembly(SB),NOSPLIT|NOFRAME,$0
 	MOVWU	·n(SB), R2
 	AND	$0x7c0, R2, R2
 	CBZ	R2, done
 block:
 	SUB	$64, R2
-	CBNZ	R2, block	//oob:loop 4*rounds-1 as the mask leaves
+	CBNZ	R2, block
 done:
 	MOVWU	·n(SB), R2
 again:
