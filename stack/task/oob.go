@@ -171,6 +171,7 @@ func (s *core) run() {
 func (s *core) finish() {
 	if s.ready != 0 {
 		s.overloads++
+		s.tell(EventOverload, NoTask, s.overloads, 0)
 		s.ready |= rescan
 		s.armed = none
 		arm(clock() + uint64(s.again))
@@ -200,5 +201,6 @@ func (s *core) count(id, begin, end uint32) {
 	}
 	if took > t.budget && t.budget != 0 {
 		t.over++
+		s.tell(EventBudget, id, took, t.over)
 	}
 }

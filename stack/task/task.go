@@ -64,6 +64,9 @@ type Config struct {
 	Budget  time.Duration // not 0: a run that takes longer is counted and reported
 	AtStart bool          // it is ready when the stage starts, also after a fault: to start its timers, for example
 
+	// Log are the lines that the task can tell (see Log): formats of package fmt, with two verbs at most, for uint32.
+	Log []string
+
 	Inband func() // not nil: Serve calls it, in a goroutine of its own
 }
 
@@ -121,6 +124,9 @@ func add(c Config) error {
 		if configs[i].Name == c.Name {
 			return fmt.Errorf("task %s: tasks %d and %d have this name", c.Name, i, c.ID)
 		}
+	}
+	if err := checkFormats(&c); err != nil {
+		return err
 	}
 	t := &state.task[c.ID]
 	if c.Budget != 0 {
@@ -261,20 +267,21 @@ func Post(id uint32) {
 	kick()
 }
 
-// Faulted tells which task ran when a fault stopped the stage, and counts that: "" if none did. The image calls it once
-// after each fault, before Restart.
+// Faulted tells which task ran when a fault stopped the stage, counts and publishes that: "" if none did. The image calls
+// it once after each fault, before Restart.
 //
 //oob:stage inband
 func Faulted() string {
+	e := Event{Kind: EventViolation, Task: NoTask}
 	mu.Lock()
-	defer mu.Unlock()
-	id := state.current - 1
-	if id >= MaxTasks {
-		return ""
+	if id := state.current - 1; id < MaxTasks {
+		state.current = 0
+		state.task[id].violations++
+		e.Task, e.Name = id, configs[id].Name
 	}
-	state.current = 0
-	state.task[id].violations++
-	return configs[id].Name
+	mu.Unlock()
+	Publish(e)
+	return e.Name
 }
 
 // Snapshot returns what was counted, of the tasks by priority.

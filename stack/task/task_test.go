@@ -18,6 +18,10 @@ func fresh(t *testing.T, list ...Config) {
 	clear(configs[:])
 	configured = 0
 	state = core{}
+	notices.tail, notices.head, notices.lost = 0, 0, 0
+	clear(buffers[:])
+	pipes.list, pipes.used = nil, 0
+	subscribers.list = nil
 	host.time, host.armed, host.wakes, host.kick = 1<<40, false, 0, nil
 	host.run = func(uint32) {}
 	if err := Configure(testHz, list...); err != nil {
@@ -336,11 +340,15 @@ func TestFaulted(t *testing.T) {
 		defer func() { recover() }()
 		Run()
 	}()
+	events := Subscribe(4, nil)
 	if got := Faulted(); got != "bad" {
 		t.Errorf("Faulted() = %q, want bad", got)
 	}
 	if got := Faulted(); got != "" {
 		t.Errorf("Faulted() again = %q, want nothing", got)
+	}
+	if e := <-events.C; e.Kind != EventViolation || e.Name != "bad" {
+		t.Errorf("event %v, want a violation of bad's", e)
 	}
 	host.run = func(id uint32) { t.Errorf("task %d runs after the start", id) }
 	start()

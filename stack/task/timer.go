@@ -130,18 +130,21 @@ func (s *core) expire(m *timer, i uint32, t uint64) {
 			return
 		}
 	}
+	before := m.overruns
 	if s.ready&m.bit != 0 {
 		m.overruns++
 	}
-	if m.period == 0 {
-		m.on = 0
-		s.release(m, i)
-		return
-	}
-	if t-m.due >= uint64(m.period) {
+	if m.period != 0 && t-m.due >= uint64(m.period) {
 		m.catchUp(t)
 	}
+	if m.overruns != before {
+		s.tell(EventOverrun, m.task, i, m.overruns)
+	}
 	s.release(m, i)
+	if m.period == 0 {
+		m.on = 0
+		return
+	}
 	m.due += uint64(m.period)
 }
 
