@@ -65,6 +65,7 @@ func (g *gatewayImage) follow(d *divert.Device, p *phy.PHY) {
 		if link != last {
 			fmt.Printf("%s: link %v\n", d.Name(), link)
 			g.setLink(d, link)
+			publishLink(d, link)
 			last = link
 		}
 	}

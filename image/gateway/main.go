@@ -74,6 +74,8 @@ func main() {
 		log.Fatalf("start: %v", err)
 	}
 	fmt.Println("serving")
+	go task.PrintLogs(false)
+	go g.watchDrops()
 	task.Serve()
 	for _, load := range loads {
 		load()

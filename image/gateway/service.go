@@ -47,6 +47,7 @@ func (g *gatewayImage) interrupt() {
 // woken does what the oob stage woke in-band for. Events come before frames: who a frame is from may be in one.
 func (g *gatewayImage) woken() {
 	stage.HandleWake()
+	task.Woken()
 	for {
 		e, ok := oob.PopEvent()
 		if !ok {

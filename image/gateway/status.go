@@ -24,7 +24,7 @@ func (g *gatewayImage) status() *status.Status {
 	for i := range g.tables.Devices {
 		s.Devices = append(s.Devices, g.deviceStatus(i))
 	}
-	s.Groups = []status.Group{inbandGroup("netstack", "gVisor netstack", g.stack.Counters())}
+	s.Groups = append(taskGroups(), inbandGroup("netstack", "gVisor netstack", g.stack.Counters()))
 	return s
 }
 

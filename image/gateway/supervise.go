@@ -108,6 +108,9 @@ func (g *gatewayImage) serveConsole() {
 		console.Command{Verb: "oob stop", Help: "stop it; in-band serves its devices", Run: func(io.Writer, []string) error {
 			return g.stopStage()
 		}},
+		console.Command{Verb: "task list", Help: "the oob tasks, and what is counted of them", Run: func(w io.Writer, _ []string) error {
+			return tellTasks(w)
+		}},
 	)
 	go c.Serve(mx6ullevk.ReadLine, os.Stdout)
 }

@@ -65,7 +65,7 @@ func alikeFaults(a, b *Fault) bool {
 }
 
 func alikeGroups(a, b Group) bool {
-	if a.Name != b.Name || len(a.Counters) != len(b.Counters) {
+	if a.Name != b.Name || a.Of != b.Of || len(a.Counters) != len(b.Counters) {
 		return false
 	}
 	for i := range a.Counters {
@@ -208,6 +208,9 @@ func (f *families) device(d *Device) {
 
 // group adds the counters of g. Drops are one metric, by reason, so that they can be summed.
 func (f *families) group(g *Group, labels ...string) {
+	if g.Of != "" {
+		labels = append(labels[:len(labels):len(labels)], g.Name, g.Of)
+	}
 	for _, c := range g.Counters {
 		unit := c.Unit
 		if unit == "" {

@@ -119,7 +119,8 @@ type Port struct {
 // Group is a set of counters that one part keeps. Its name is part of the metrics' names: lower-case letters and
 // underscores.
 type Group struct {
-	Name     string    `json:"name"` // "driver", "crossing", "oob", "inband"
+	Name     string    `json:"name"`         // "driver", "crossing", "oob", "inband"
+	Of       string    `json:"of,omitempty"` // which of several of this name: a label of the metrics, called like the group
 	Title    string    `json:"title"`
 	Counters []Counter `json:"values"`
 }

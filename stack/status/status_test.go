@@ -68,9 +68,19 @@ func sample() *status.Status {
 				}}},
 			},
 		},
-		Groups: []status.Group{{Name: "inband", Title: "gVisor", Counters: []status.Counter{
-			{Name: "tcp_accepted", Unit: "connections", Value: 12, Help: "TCP connections accepted"},
-		}}},
+		Groups: []status.Group{
+			{Name: "task", Of: "control", Title: "Task control", Counters: []status.Counter{
+				{Name: "runs", Unit: "runs", Value: 1000},
+				{Name: "longest", Kind: status.Gauge, Unit: "ns", Value: 4016, Help: "longest run"},
+			}},
+			{Name: "task", Of: "watchdog", Title: "Task watchdog", Counters: []status.Counter{
+				{Name: "runs", Unit: "runs", Value: 7},
+				{Name: "longest", Kind: status.Gauge, Unit: "ns", Value: 640, Help: "longest run"},
+			}},
+			{Name: "inband", Title: "gVisor", Counters: []status.Counter{
+				{Name: "tcp_accepted", Unit: "connections", Value: 12, Help: "TCP connections accepted"},
+			}},
+		},
 	}
 }
 
