@@ -64,9 +64,12 @@ func tellTasks(w io.Writer) error {
 	return err
 }
 
-// taskGroups shows the oob tasks.
+// taskGroups shows the oob tasks of users.
 func taskGroups() (groups []status.Group) {
 	for _, s := range task.Snapshot() {
+		if s.ID == taskWatchdog {
+			continue
+		}
 		ns := func(ticks uint64) uint64 { return uint64(task.Duration(ticks)) }
 		groups = append(groups, status.Group{Name: "task", Of: s.Name, Title: "Task " + s.Name, Counters: []status.Counter{
 			{Name: "runs", Kind: status.Count, Unit: "runs", Value: uint64(s.Runs)},

@@ -19,8 +19,10 @@ func (g *gatewayImage) addTasks() (err error) {
 		return err
 	}
 	retryTicks = stage.TicksPerSecond() / 10000
-	watchdogTimer, err = task.NewTimer(taskWatchdog)
-	return err
+	if watchdogTimer, err = task.NewTimer(taskWatchdog); err != nil {
+		return err
+	}
+	return initTasks()
 }
 
 // tellTaskFault says which task a fault was in.

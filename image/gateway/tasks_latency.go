@@ -19,5 +19,4 @@ func runUser(id uint32) {
 
 func userTasks() []task.Config { return []task.Config{latency.Task(taskLatency)} }
 
-// openUser opens the tasks' sockets: there are none.
-func openUser() error { return nil }
+func initTasks() error { return nil }

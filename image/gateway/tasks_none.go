@@ -1,4 +1,4 @@
-//go:build tamago && !tasks && !inject
+//go:build tamago && !tasks
 
 package main
 
@@ -12,5 +12,5 @@ func runUser(uint32) {}
 // userTasks describes them.
 func userTasks() []task.Config { return nil }
 
-// openUser opens the tasks' sockets: there are none.
-func openUser() error { return nil }
+// initTasks prepares what they use.
+func initTasks() error { return nil }

@@ -27,13 +27,51 @@ func tasksImage(t *testing.T, name string) string {
 	return ""
 }
 
+// startTasks boots the image with tasks and load named in virtual time, its cables unconnected.
+func startTasks(t *testing.T, name string) *qemu.Process {
+	elf := tasksImage(t, name)
+	emulator, err := qemu.Find("")
+	if err != nil {
+		t.Skipf("no emulator: %v", err)
+	}
+	m := qemu.Machine{
+		Emulator: emulator, Kernel: elf, Serial: filepath.Join(t.TempDir(), "serial.log"), Deadline: 5 * time.Minute,
+		Icount: &qemu.Icount{Shift: timerShift}, Ports: []qemu.Port{{Net: qemu.Unconnected{}}, {Net: qemu.Unconnected{}}},
+	}
+	p, err := m.Start(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = p.Stop() })
+	return p
+}
+
+// Everything that stack/task has, used as it is meant and as it is not, with a fault in a task.
+func TestTasks(t *testing.T) {
+	t.Parallel()
+	p := startTasks(t, "selftest")
+	err := p.WaitSerial("SELFTEST PASS", told)
+	log, _ := p.Serial()
+	if err != nil || strings.Contains(log, "SELFTEST FAIL") {
+		t.Fatalf("%v\n%s", err, log)
+	}
+	for _, want := range []string{
+		"oob stage: the fault was in task run\n", "run: task 3 is about to fault\n", "oob stage: serving again\n",
+	} {
+		if !strings.Contains(log, want) {
+			t.Errorf("no %q on the console:\n%s", want, log)
+		}
+	}
+}
+
+const timerShift = 3
+
 // From a timer's expiry to its task's first look at the clock, that included, it takes no more than 150 instructions,
 // whatever in-band does, and never more than 16 more than another time.
 func TestTimerToTask(t *testing.T) {
 	const (
-		shift   = 3
-		tick    = 16 >> shift // instructions in a tick of QEMU's counter, 16 ns
-		entries = 2000
+		tick    = 16 >> timerShift // instructions in a tick of QEMU's counter, 16 ns
+		entries = 1000
 		limit   = 150
 		spread  = 16
 	)
@@ -41,21 +79,7 @@ func TestTimerToTask(t *testing.T) {
 	for _, image := range []string{"latency", "latency+gc", "latency+spin", "latency+print"} {
 		t.Run(image, func(t *testing.T) {
 			t.Parallel()
-			elf := tasksImage(t, image)
-			emulator, err := qemu.Find("")
-			if err != nil {
-				t.Skipf("no emulator: %v", err)
-			}
-			dir := t.TempDir()
-			m := qemu.Machine{
-				Emulator: emulator, Kernel: elf, Serial: filepath.Join(dir, "serial.log"), Deadline: 5 * time.Minute,
-				Icount: &qemu.Icount{Shift: shift}, Ports: []qemu.Port{{Net: qemu.Unconnected{}}, {Net: qemu.Unconnected{}}},
-			}
-			p, err := m.Start(context.Background())
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer p.Stop()
+			p := startTasks(t, image)
 			for n := 0; n < entries; time.Sleep(quiet / 3) {
 				log, err := p.Serial()
 				if err != nil {

@@ -72,6 +72,7 @@ type Config struct {
 
 // Stats is what is counted of a task. All counters wrap.
 type Stats struct {
+	ID         uint32
 	Name       string
 	Runs       uint32
 	Longest    uint32 // run, in ticks
@@ -297,7 +298,7 @@ func Snapshot() []Stats {
 		}
 		t := &state.task[id]
 		s := Stats{
-			Name: configs[id].Name, Runs: mmio.Load(&t.runs), Longest: mmio.Load(&t.longest), Latest: mmio.Load(&t.latest),
+			ID: uint32(id), Name: configs[id].Name, Runs: mmio.Load(&t.runs), Longest: mmio.Load(&t.longest), Latest: mmio.Load(&t.latest),
 			OverBudget: mmio.Load(&t.over), Violations: t.violations, Busy: busy(t),
 		}
 		for i := range state.timers {

@@ -236,7 +236,7 @@ func TestPeriodic(t *testing.T) {
 	}
 	want := []Stats{
 		{Name: "fast", Runs: 8, Longest: 10, Busy: 80},
-		{Name: "slow", Runs: 2, Longest: 21, Latest: 10, Busy: 31, OverBudget: 1},
+		{ID: 1, Name: "slow", Runs: 2, Longest: 21, Latest: 10, Busy: 31, OverBudget: 1},
 	}
 	if diff := cmp.Diff(want, Snapshot()); diff != "" {
 		t.Errorf("statistics (-want +got):\n%s", diff)

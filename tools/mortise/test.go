@@ -168,17 +168,16 @@ func (r *testRun) images(ctx context.Context) (string, error) {
 		built[load] = o.File()
 	}
 	var tasks []string
-	for _, load := range append([]string{""}, tested...) {
-		const name = "latency"
-		o := firmware.Options{Tasks: name, Out: filepath.Join(r.root, "build", "test", "gateway-"+name+load+".elf")}
-		key := name
-		if load != "" {
-			o.Load, key = []string{load}, name+"+"+load
+	for _, want := range append([]string{"selftest", "latency"}, prefixed("latency+", tested)...) {
+		name, load, loaded := strings.Cut(want, "+")
+		o := firmware.Options{Tasks: name, Out: filepath.Join(r.root, "build", "test", "gateway-"+want+".elf")}
+		if loaded {
+			o.Load = []string{load}
 		}
 		if err := r.build(ctx, &o); err != nil {
 			return "", err
 		}
-		tasks = append(tasks, key+"="+o.File())
+		tasks = append(tasks, want+"="+o.File())
 	}
 	inject := firmware.Options{Inject: true}
 	if err := r.build(ctx, &inject); err != nil {
@@ -192,6 +191,13 @@ func (r *testRun) images(ctx context.Context) (string, error) {
 		envLoad+"="+strings.Join(loads, string(filepath.ListSeparator)),
 		envTasks+"="+strings.Join(tasks, string(filepath.ListSeparator)))
 	return fmt.Sprintf("%d images", len(built)+len(tasks)+1), nil
+}
+
+func prefixed(prefix string, list []string) (with []string) {
+	for _, s := range list {
+		with = append(with, prefix+s)
+	}
+	return with
 }
 
 func (r *testRun) build(ctx context.Context, o *firmware.Options) error {

@@ -1,0 +1,31 @@
+//go:build tamago && tasks_selftest
+
+package main
+
+import (
+	"mortise/stack/task"
+	"mortise/tasks/selftest"
+)
+
+// The image with TASKS=selftest tests stack/task.
+const (
+	taskRun  = 3
+	taskTick = 5
+	taskFire = 9
+)
+
+//oob:stage oob
+func runUser(id uint32) {
+	switch id {
+	case taskRun:
+		selftest.Run()
+	case taskTick:
+		selftest.Tick()
+	case taskFire:
+		selftest.Fire()
+	}
+}
+
+func userTasks() []task.Config { return selftest.Tasks(taskRun, taskTick, taskFire) }
+
+func initTasks() error { return selftest.Init(taskRun, taskFire) }
