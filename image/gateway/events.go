@@ -53,13 +53,13 @@ func publishLink(d *divert.Device, link nic.Link) {
 
 // tellTasks lists the oob tasks.
 func tellTasks(w io.Writer) error {
-	_, err := fmt.Fprintf(w, "%-16s %10s %12s %12s %12s %9s %9s %7s\n", "task", "runs", "busy", "longest", "latest", "overruns", "over", "faults")
+	_, err := fmt.Fprintf(w, "%-16s %10s %12s %12s %12s %9s %9s %9s %7s\n", "task", "runs", "busy", "longest", "latest", "overruns", "over", "held", "faults")
 	for _, s := range task.Snapshot() {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(w, "%-16s %10d %12v %12v %12v %9d %9d %7d\n", s.Name, s.Runs, task.Duration(s.Busy),
-			task.Duration(uint64(s.Longest)), task.Duration(uint64(s.Latest)), s.Overruns, s.OverBudget, s.Violations)
+		_, err = fmt.Fprintf(w, "%-16s %10d %12v %12v %12v %9d %9d %9d %7d\n", s.Name, s.Runs, task.Duration(s.Busy),
+			task.Duration(uint64(s.Longest)), task.Duration(uint64(s.Latest)), s.Overruns, s.OverBudget, s.Exhausted, s.Violations)
 	}
 	return err
 }
@@ -78,6 +78,7 @@ func taskGroups() (groups []status.Group) {
 			{Name: "latest", Help: "the most that a run began after its timer's expiry", Kind: status.Gauge, Unit: "ns", Value: ns(uint64(s.Latest))},
 			{Name: "overruns", Help: "expiries that found it still waiting for its run", Kind: status.Count, Unit: "expiries", Value: uint64(s.Overruns)},
 			{Name: "over_budget", Help: "runs that took longer than its budget", Kind: status.Count, Unit: "runs", Value: uint64(s.OverBudget)},
+			{Name: "exhausted", Help: "how often it had to wait because its quota was used up", Kind: status.Count, Unit: "times", Value: uint64(s.Exhausted)},
 			{Name: "violations", Help: "faults that stopped the stage in it", Kind: status.Count, Unit: "faults", Value: uint64(s.Violations)},
 		}})
 	}

@@ -12,6 +12,7 @@ const (
 	taskRun  = 3
 	taskTick = 5
 	taskFire = 9
+	taskHog  = 12
 )
 
 //oob:stage oob
@@ -23,9 +24,11 @@ func runUser(id uint32) {
 		selftest.Tick()
 	case taskFire:
 		selftest.Fire()
+	case taskHog:
+		selftest.Hog()
 	}
 }
 
-func userTasks() []task.Config { return selftest.Tasks(taskRun, taskTick, taskFire) }
+func userTasks() []task.Config { return selftest.Tasks(taskRun, taskTick, taskFire, taskHog) }
 
 func initTasks() error { return selftest.Init(taskRun, taskFire) }

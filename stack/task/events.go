@@ -28,6 +28,8 @@ func (k Kind) String() string {
 		return "overrun"
 	case EventBudget:
 		return "budget"
+	case EventQuota:
+		return "quota"
 	case EventOverload:
 		return "overload"
 	case EventViolation:
@@ -48,6 +50,8 @@ func (e Event) String() string {
 		return fmt.Sprintf("overrun: task %s was still waiting when its timer %d expired, %d times so far", e.Name, e.A, e.B)
 	case EventBudget:
 		return fmt.Sprintf("budget: a run of task %s took %v", e.Name, Duration(uint64(e.A)))
+	case EventQuota:
+		return fmt.Sprintf("quota: task %s waits, after %v in its window, %d times so far", e.Name, Duration(uint64(e.A)), e.B)
 	case EventOverload:
 		return "overload: tasks wait for the next activation"
 	case EventViolation:

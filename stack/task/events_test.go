@@ -67,12 +67,13 @@ func TestEvents(t *testing.T) {
 func TestEventTexts(t *testing.T) {
 	fresh(t)
 	for want, e := range map[string]Event{
-		"link: rt0 is up":                                       {Kind: EventLink, Name: "rt0", A: 1},
-		"link: rt0 is down":                                     {Kind: EventLink, Name: "rt0"},
-		"drop: 7 frames of rt0":                                 {Kind: EventDrop, Name: "rt0", A: 7},
-		"overload: tasks wait for the next activation":          {Kind: EventOverload, Task: NoTask},
-		"violation: a fault stopped the oob stage, in no task":  {Kind: EventViolation, Task: NoTask},
-		"violation: a fault stopped the oob stage, in task bad": {Kind: EventViolation, Name: "bad"},
+		"link: rt0 is up":                                                  {Kind: EventLink, Name: "rt0", A: 1},
+		"link: rt0 is down":                                                {Kind: EventLink, Name: "rt0"},
+		"drop: 7 frames of rt0":                                            {Kind: EventDrop, Name: "rt0", A: 7},
+		"overload: tasks wait for the next activation":                     {Kind: EventOverload, Task: NoTask},
+		"violation: a fault stopped the oob stage, in no task":             {Kind: EventViolation, Task: NoTask},
+		"violation: a fault stopped the oob stage, in task bad":            {Kind: EventViolation, Name: "bad"},
+		"quota: task hog waits, after 230µs in its window, 4 times so far": {Kind: EventQuota, Name: "hog", A: 230, B: 4},
 		"Kind(99)": {Kind: 99},
 	} {
 		if got := e.String(); got != want {

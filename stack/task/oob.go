@@ -13,6 +13,10 @@ type one struct {
 	latest         uint32
 	budget, over   uint32
 	violations     uint32
+	quota, window  uint32 // ticks; 0: none
+	used, since    uint32 // of quota, since the window began
+	exhausted      uint32 // how often quota was
+	refill         uint32 // number of the timer that ends the window
 	periodic       uint32 // number of the timer of Config.Period, plus one
 }
 
@@ -27,6 +31,9 @@ type core struct {
 	armedAt uint32 // the low word of its time
 	fired   uint32 // the timer whose expiry has been seen by Expired, not yet by scan
 	wake    uint32 // in-band is to be woken
+
+	held uint32 // tasks whose quota is used up
+	owed uint32 // those of them that were ready
 
 	asked, taken uint32 // in-band's posts: a bit that differs is one; each side writes its own word
 
@@ -103,7 +110,15 @@ func (s *core) expired() Timer {
 	if m.task >= MaxTasks {
 		s.ready |= rescan
 		m.on = 0
+		if m.task > NoTask {
+			s.resume(m.task - NoTask - 1)
+			return NoTimer
+		}
 		return Timer(i)
+	}
+	if (s.ready|s.owed)&m.bit != 0 {
+		s.ready |= rescan // an overrun: scan sees it
+		return NoTimer
 	}
 	s.fired = i
 	s.release(m, i)
@@ -144,6 +159,10 @@ func (s *core) run() {
 				break
 			}
 			s.ready &^= bit(id)
+			if s.held&bit(id) != 0 {
+				s.owed |= bit(id)
+				continue
+			}
 			s.current = id + 1
 			begin := now()
 			s.began = begin
@@ -199,8 +218,38 @@ func (s *core) count(id, begin, end uint32) {
 		s.by[id%MaxTasks] = none
 		t.latest = max(t.latest, begin-uint32(s.timer[i].last))
 	}
+	if t.quota != 0 {
+		s.charge(t, id, begin, took)
+	}
 	if took > t.budget && t.budget != 0 {
 		t.over++
 		s.tell(EventBudget, id, took, t.over)
 	}
+}
+
+// charge takes a run of task id off its quota, and holds it until the end of the window when that is used up.
+//
+//oob:stage oob
+func (s *core) charge(t *one, id, begin, took uint32) {
+	if begin-t.since >= t.window {
+		t.since, t.used = begin, 0
+	}
+	t.used += took
+	gone := begin + took - t.since
+	if t.used < t.quota || gone >= t.window {
+		return
+	}
+	t.exhausted++
+	s.held |= bit(id)
+	Timer(t.refill).In(t.window - gone)
+	s.tell(EventQuota, id, t.used, t.exhausted)
+}
+
+// resume lets task id run again.
+//
+//oob:stage oob
+func (s *core) resume(id uint32) {
+	s.held &^= bit(id)
+	s.ready |= s.owed & bit(id)
+	s.owed &^= bit(id)
 }

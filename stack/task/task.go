@@ -60,9 +60,12 @@ type Config struct {
 	ID   uint32 // its number in the image's switch, and its priority: 0 is the most urgent
 	Name string // lower-case letters, digits and underscores: part of the metrics' names
 
-	Period  time.Duration // not 0: a timer of its own makes it ready so often
-	Budget  time.Duration // not 0: a run that takes longer is counted and reported
-	AtStart bool          // it is ready when the stage starts, also after a fault: to start its timers, for example
+	Period time.Duration // not 0: a timer of its own makes it ready so often
+	Budget time.Duration // not 0: a run that takes longer is counted and reported
+	// Quota, if not 0, is how long it may run in each Window, all runs together: then it waits for the end of the window,
+	// which is counted and reported. A window begins with the first run after the one before.
+	Quota, Window time.Duration
+	AtStart       bool // it is ready when the stage starts, also after a fault: to start its timers, for example
 
 	// Log are the lines that the task can tell (see Log): formats of package fmt, with two verbs at most, for uint32.
 	Log []string
@@ -80,6 +83,7 @@ type Stats struct {
 	Busy       uint64 // ticks in all runs
 	Overruns   uint32 // expiries that found it still waiting for its run
 	OverBudget uint32 // runs
+	Exhausted  uint32 // how often it had to wait because its quota was used up
 	Violations uint32 // faults that stopped the stage while it ran
 }
 
@@ -118,6 +122,9 @@ func add(c Config) error {
 		return fmt.Errorf("task %d: name %q, want lower-case letters, digits and underscores", c.ID, c.Name)
 	case c.Budget < 0 || tooLong(c.Budget):
 		return fmt.Errorf("task %s: a budget of %v, want 0 to %v", c.Name, c.Budget, longest())
+	case c.Quota < 0 || c.Window < 0 || c.Quota > c.Window || tooLong(c.Window) || c.Quota == 0 && c.Window != 0:
+		return fmt.Errorf("task %s: a quota of %v in %v, want no more than the window, and that no more than %v",
+			c.Name, c.Quota, c.Window, longest())
 	case c.Period != 0 && (c.Period < minPeriod || tooLong(c.Period)):
 		return fmt.Errorf("task %s: a period of %v, want %v to %v", c.Name, c.Period, minPeriod, longest())
 	}
@@ -132,6 +139,14 @@ func add(c Config) error {
 	t := &state.task[c.ID]
 	if c.Budget != 0 {
 		t.budget = ticks(c.Budget)
+	}
+	if c.Quota != 0 {
+		m, err := newTimer(NoTask)
+		if err != nil {
+			return err
+		}
+		state.timer[m].task = NoTask + 1 + c.ID
+		t.quota, t.window, t.refill = ticks(c.Quota), ticks(c.Window), uint32(m)
 	}
 	if c.Period != 0 {
 		m, err := newTimer(c.ID)
@@ -220,6 +235,7 @@ func Restart() {
 	mu.Lock()
 	defer mu.Unlock()
 	state.ready, state.current = rescan, 0
+	state.held, state.owed = 0, 0
 	state.armed, state.fired = none, none
 	for i := range state.timer {
 		state.timer[i].on = 0
@@ -231,6 +247,7 @@ func Restart() {
 		}
 		t := &state.task[id]
 		state.by[id] = none
+		t.used = 0
 		if configs[id].AtStart {
 			state.ready |= bit(uint32(id))
 		}
@@ -299,7 +316,7 @@ func Snapshot() []Stats {
 		t := &state.task[id]
 		s := Stats{
 			ID: uint32(id), Name: configs[id].Name, Runs: mmio.Load(&t.runs), Longest: mmio.Load(&t.longest), Latest: mmio.Load(&t.latest),
-			OverBudget: mmio.Load(&t.over), Violations: t.violations, Busy: busy(t),
+			OverBudget: mmio.Load(&t.over), Exhausted: mmio.Load(&t.exhausted), Violations: t.violations, Busy: busy(t),
 		}
 		for i := range state.timers {
 			if m := &state.timer[i%MaxTimers]; m.task == uint32(id) {

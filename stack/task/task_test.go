@@ -71,6 +71,8 @@ func TestConfigureRefuses(t *testing.T) {
 		{"long period", []Config{{Name: "a", Period: time.Hour}}, "want 10µs to 35m47.483648s"},
 		{"negative period", []Config{{Name: "a", Period: -1}}, "a period of -1ns"},
 		{"budget", []Config{{Name: "a", Budget: -1}}, "a budget of -1ns"},
+		{"quota", []Config{{Name: "a", Quota: 2, Window: 1}}, "a quota of 2ns in 1ns"},
+		{"window", []Config{{Name: "a", Window: 1}}, "a quota of 0s in 1ns"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			fresh(t)
@@ -296,6 +298,42 @@ func TestOverrunOfWaiting(t *testing.T) {
 	until(begin + 410)
 	if got, want := uint64(Snapshot()[0].Overruns), (host.time-begin)/100-1; got != want || runs != 0 {
 		t.Errorf("%d overruns, %d runs after %d µs, want %d, 0", got, runs, host.time-begin, want)
+	}
+}
+
+// A task that is always ready gets its quota and no more; what it misses meanwhile is an overrun.
+func TestQuota(t *testing.T) {
+	fresh(t, Config{ID: 3, Name: "hog", Quota: 200 * time.Microsecond, Window: time.Millisecond, Period: 100 * time.Microsecond},
+		Config{ID: 8, Name: "other", Period: 50 * time.Microsecond})
+	hog := true
+	host.run = func(id uint32) {
+		if id == 3 {
+			host.time += 15
+			if hog {
+				Ready(3)
+			}
+		}
+	}
+	start()
+	begin := host.time
+	until(begin + 100_000)
+	s := Snapshot()
+	// 14 runs of 15 µs reach 200 µs.
+	if busy := s[0].Busy; busy < 20_000 || busy > 21_300 || s[0].Exhausted < 98 || s[0].Exhausted > 101 {
+		t.Errorf("hog ran %d µs of 100,000, held %d times, want a fifth, 100 times", busy, s[0].Exhausted)
+	}
+	if s[0].Overruns < 500 {
+		t.Errorf("hog has %d overruns, want most of 800", s[0].Overruns)
+	}
+	if s[1].Runs+s[1].Overruns < 1990 || s[1].Overruns > 500 {
+		t.Errorf("other has %d runs, %d overruns, want 2,000, few of them overruns", s[1].Runs, s[1].Overruns)
+	}
+	hog = false
+	until(begin + 110_000)
+	runs := Snapshot()[0].Runs
+	until(begin + 120_000)
+	if n := Snapshot()[0].Runs - runs; n != 100 {
+		t.Errorf("%d runs in 10 ms, want 100: it is held no longer", n)
 	}
 }
 

@@ -9,7 +9,7 @@ type timer struct {
 	period   uint32 // 0: once
 	inverse  uint32 // of period: see inverse
 	on       uint32
-	task     uint32
+	task     uint32 // above NoTask: NoTask + 1 + the task whose window it ends
 	bit      uint32 // of task
 	overruns uint32
 }
@@ -131,7 +131,7 @@ func (s *core) expire(m *timer, i uint32, t uint64) {
 		}
 	}
 	before := m.overruns
-	if s.ready&m.bit != 0 {
+	if (s.ready|s.owed)&m.bit != 0 {
 		m.overruns++
 	}
 	if m.period != 0 && t-m.due >= uint64(m.period) {

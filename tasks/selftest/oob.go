@@ -101,5 +101,16 @@ var ticks uint32
 //oob:stage oob
 func Fire() { mmio.Store(&fired, mmio.Load(&fired)+1) }
 
+// Hog is a task that, once posted, makes itself ready for ever: only its quota ends that.
+//
+//oob:stage oob
+func Hog() {
+	spend(hogTicks)
+	task.Ready(task.Current())
+}
+
+// hogTicks is how long a run of Hog takes.
+var hogTicks uint32
+
 // fired counts the runs of Fire.
 var fired uint32

@@ -21,17 +21,20 @@ import (
 const (
 	period = time.Millisecond
 	budget = 100 * time.Microsecond
+	quota  = 2 * time.Millisecond
+	window = 10 * time.Millisecond
 )
 
 var pipe *task.Pipe
 
-// Tasks describes the tasks: run, tick and fire are their numbers.
-func Tasks(run, tick, fire uint32) []task.Config {
+// Tasks describes the tasks: run, tick, fire and hog are their numbers.
+func Tasks(run, tick, fire, hog uint32) []task.Config {
 	return []task.Config{
-		{ID: run, Name: "run", Budget: budget, Inband: func() { test(run) },
+		{ID: run, Name: "run", Budget: budget, Inband: func() { test(hog) },
 			Log: []string{"", "task %d is about to fault"}},
 		{ID: tick, Name: "tick", Period: period, Log: []string{"%d ticks, %d overruns"}},
 		{ID: fire, Name: "fire"},
+		{ID: hog, Name: "hog", Quota: quota, Window: window},
 	}
 }
 
@@ -44,11 +47,12 @@ func Init(run, fire uint32) (err error) {
 		return err
 	}
 	long, late = task.Ticks(2*budget), task.Ticks(2*period+period/2)
+	hogTicks = task.Ticks(budget / 4)
 	return nil
 }
 
 // test runs all there is, and prints SELFTEST PASS or SELFTEST FAIL.
-func test(run uint32) {
+func test(hog uint32) {
 	failed := false
 	for _, step := range []struct {
 		name string
@@ -56,7 +60,7 @@ func test(run uint32) {
 	}{
 		{"periodic", periodic}, {"echo", echo}, {"full", full}, {"one-shot", onceFired}, {"budget", overBudget},
 		{"overrun", overrun}, {"overload", overload}, {"violation", violation}, {"echo after the restart", echo},
-		{"periodic after the restart", periodic},
+		{"periodic after the restart", periodic}, {"quota", func() error { return quotaKept(hog) }}, {"periodic beside it", periodic},
 	} {
 		if err := step.do(); err != nil {
 			fmt.Printf("SELFTEST %s: %v\n", step.name, err)
@@ -201,6 +205,23 @@ func violation() error {
 	}
 	n := mmio.Load(&ticks)
 	return until(func() bool { return mmio.Load(&ticks) > n+1 }) // restarted by the policy
+}
+
+// quotaKept sees that a task that is always ready gets its quota, and in-band the rest.
+func quotaKept(hog uint32) error {
+	s := events(task.EventQuota, "hog")
+	defer s.Cancel()
+	task.Post(hog)
+	if _, err := next(s); err != nil {
+		return err
+	}
+	before, begin := stats("hog").Busy, time.Now()
+	time.Sleep(20 * window)
+	busy, took := task.Duration(stats("hog").Busy-before), time.Since(begin)
+	if want := took * quota / window; busy < want*9/10 || busy > want*11/10 {
+		return fmt.Errorf("it ran %v of %v, want %v", busy, took, want)
+	}
+	return nil
 }
 
 func stats(name string) task.Stats {
