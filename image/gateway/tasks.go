@@ -22,7 +22,7 @@ func (g *gatewayImage) addTasks() (err error) {
 	if watchdogTimer, err = task.NewTimer(taskWatchdog); err != nil {
 		return err
 	}
-	return initTasks()
+	return openUser()
 }
 
 // tellTaskFault says which task a fault was in.

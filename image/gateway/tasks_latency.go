@@ -19,4 +19,4 @@ func runUser(id uint32) {
 
 func userTasks() []task.Config { return []task.Config{latency.Task(taskLatency)} }
 
-func initTasks() error { return nil }
+func openUser() error { return nil }

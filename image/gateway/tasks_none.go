@@ -12,5 +12,5 @@ func runUser(uint32) {}
 // userTasks describes them.
 func userTasks() []task.Config { return nil }
 
-// initTasks prepares what they use.
-func initTasks() error { return nil }
+// openUser prepares what they use.
+func openUser() error { return nil }

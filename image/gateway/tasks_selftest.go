@@ -31,4 +31,4 @@ func runUser(id uint32) {
 
 func userTasks() []task.Config { return selftest.Tasks(taskRun, taskTick, taskFire, taskHog) }
 
-func initTasks() error { return selftest.Init(taskRun, taskFire) }
+func openUser() error { return selftest.Init(taskRun, taskFire) }
