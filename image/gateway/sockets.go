@@ -40,7 +40,7 @@ func (g *gatewayImage) addSockets() error {
 	if err := neigh.SetRoutes(routes); err != nil {
 		return err
 	}
-	return openUser()
+	return nil
 }
 
 // prefixOf returns a port's address with its prefix length.

@@ -1,4 +1,4 @@
-//go:build tamago && !tasks
+//go:build tamago && !tasks && !inject
 
 package main
 
@@ -12,5 +12,5 @@ func runUser(uint32) {}
 // userTasks describes them.
 func userTasks() []task.Config { return nil }
 
-// openUser prepares what they use.
+// openUser prepares what they use: timers, buffers, sockets.
 func openUser() error { return nil }
