@@ -168,7 +168,7 @@ func (r *testRun) images(ctx context.Context) (string, error) {
 		built[load] = o.File()
 	}
 	var tasks []string
-	for _, want := range append([]string{"selftest", "latency"}, prefixed("latency+", tested)...) {
+	for _, want := range append([]string{"selftest", "control", "latency"}, prefixed("latency+", tested)...) {
 		name, load, loaded := strings.Cut(want, "+")
 		o := firmware.Options{Tasks: name, Out: filepath.Join(r.root, "build", "test", "gateway-"+want+".elf")}
 		if loaded {

@@ -56,7 +56,9 @@ func (v *vetRun) rules(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, o := range []firmware.Options{{}, {Load: firmware.Loads, Tasks: "latency", Inject: true}} {
+	for _, o := range []firmware.Options{
+		{}, {Load: firmware.Loads, Tasks: "latency", Inject: true}, {Tasks: "control"}, {Tasks: "selftest"},
+	} {
 		if err := v.vet(ctx, &o, "-vettool="+tool); err != nil {
 			return err
 		}
