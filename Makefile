@@ -12,7 +12,7 @@ MORTISE := build/mortise
 
 help:
 	@echo 'make firmware   build build/mx6ullevk/gateway.elf'
-	@echo '                LOAD=gc,print: gateway-load.elf, with in-band load (gc, spin, print, bulk)'
+	@echo '                LOAD=gc,print: gateway-load.elf, with in-band load (gc, spin, print, reload, send, bulk)'
 	@echo '                TASKS=latency: gateway-latency.elf, with the oob tasks of image/gateway/tasks_latency.go'
 	@echo 'make run        boot it in QEMU with live peers; a table of latencies; ^C ends it'
 	@echo '                FOR=20s: end by itself  PCAP=FILE: keep a capture'

@@ -2,8 +2,9 @@
 
 // Command gateway is the firmware: the two stages with everything between them, as the configuration asks for.
 //
-// main.go says in what order things start, devices.go maps the configuration to devices, sockets.go to oob ports, dispatch.go is the oob stage's
-// activation, tasks.go its tasks, link.go follows the cables, service.go serves in-band's interrupts, supervise.go starts and stops the oob stage, watchdog.go and watchdog_oob.go feed
+// main.go says in what order things start, devices.go maps the configuration to devices, sockets.go to oob ports, apply.go takes another one at run
+// time, dispatch.go is the oob stage's activation, tasks.go its tasks, link.go follows the cables, service.go serves in-band's
+// interrupts, supervise.go starts and stops the oob stage, watchdog.go and watchdog_oob.go feed
 // the watchdog and note what a reset would otherwise take away, status.go is what the status page shows.
 // load_*.go and inject*.go are built into images for tests only.
 //
@@ -76,7 +77,7 @@ func main() {
 	fmt.Println("serving")
 	task.Serve()
 	for _, load := range loads {
-		load()
+		load(g)
 	}
 	select {}
 }
@@ -132,15 +133,22 @@ func fuseMAC(controller string) (gateway.MAC, bool) {
 
 // configure reads the configuration that is embedded in the image.
 func (g *gatewayImage) configure() (err error) {
-	if g.cfg, err = gateway.Parse("gateway.toml", mortise.GatewayTOML, boardOf()); err != nil {
-		return err
+	g.cfg, g.tables, err = compile(mortise.GatewayTOML)
+	return err
+}
+
+// compile reads a configuration.
+func compile(text []byte) (*gateway.Config, *gateway.Tables, error) {
+	cfg, err := gateway.Parse("gateway.toml", text, boardOf())
+	if err != nil {
+		return nil, nil, err
 	}
 	seed, err := hex.DecodeString(macSeed)
 	if err != nil {
-		return fmt.Errorf("MAC seed: %w", err)
+		return nil, nil, fmt.Errorf("MAC seed: %w", err)
 	}
-	g.tables, err = g.cfg.Tables(seed, fuseMAC)
-	return err
+	tables, err := cfg.Tables(seed, fuseMAC)
+	return cfg, tables, err
 }
 
 // startInband starts gVisor over the devices, Go's net package over gVisor, and the services.

@@ -59,3 +59,24 @@ func TestRefine(t *testing.T) {
 		})
 	}
 }
+
+// TestActivations counts those from the first request to the last reply.
+func TestActivations(t *testing.T) {
+	const second = 1_000_000 // in microseconds
+	records := []Record{{MicroS: bootMicroS() + 3*second}}
+	samples := []Sample{{AtMicroS: 1 * second, LatencyNS: 2912}, {AtMicroS: 2 * second, LatencyNS: 2912}}
+	all := []plugin.Activation{
+		{NS: 0, Instructions: 900}, // none of its stores was to the interrupt controller
+		{NS: 3_999_999_999, Instructions: 800},
+		{NS: 4_000_000_064, Instructions: 754},
+		{NS: 4_500_000_000, Instructions: 542},
+		{NS: 5_000_000_064, Instructions: 755},
+		{NS: 5_000_002_913, Instructions: 700},
+	}
+	if got, want := activations(all, records, samples), (Activations{3, 754, 755}); got != want {
+		t.Errorf("activations = %+v, want %+v", got, want)
+	}
+	if got := activations(nil, records, samples); got != (Activations{}) {
+		t.Errorf("activations of none = %+v", got)
+	}
+}

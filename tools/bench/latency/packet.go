@@ -33,6 +33,8 @@ type peer struct {
 	guest netip.Addr // theirs
 	vid   uint16     // 0: untagged
 	port  uint16     // the service's
+
+	source uint16 // UDP port of datagrams to it
 }
 
 const sourcePort = 40000 // of every request: no service's, and the oob stage answers all but those
@@ -115,7 +117,7 @@ func (p *peer) udp(destination MAC, port uint16, payload []byte) []byte {
 	b := p.ipv4(protocolUDP, udpSize+len(payload))
 	b = append(append(b, make([]byte, udpSize)...), payload...)
 	segment := b[ipv4Size:]
-	binary.BigEndian.PutUint16(segment[0:], sourcePort)
+	binary.BigEndian.PutUint16(segment[0:], p.source)
 	binary.BigEndian.PutUint16(segment[2:], port)
 	binary.BigEndian.PutUint16(segment[4:], uint16(len(segment)))
 	checksum := ^sum(uint32(protocolUDP)+uint32(len(segment)), b[12:ipv4Size], segment)

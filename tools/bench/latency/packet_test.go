@@ -10,7 +10,7 @@ import (
 var testGuest = MAC{0x02, 0, 0, 0, 0x01, 0x01}
 
 func testPeer(vid uint16) *peer {
-	p := (&Case{VID: vid, Port: echoPort}).peer()
+	p := (&Case{VID: vid, Mode: Oob}).peer()
 	return &p
 }
 

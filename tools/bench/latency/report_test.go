@@ -23,10 +23,10 @@ func testReport() (*Report, []Case) {
 	for i := range cases[:5] {
 		result := good(&cases[i])
 		result.Min, result.P99, result.Distribution = result.Median, result.Median, []Count{{result.Median, 9}, {result.Max, 1}}
-		result.Hash, result.GCBefore, result.GCAfter = "0123456789abcdef", -1, -1
+		result.Hash, result.Told, result.Activations = "0123456789abcdef", nil, Activations{1100, 754, 754}
 		r.Results = append(r.Results, result)
 	}
-	r.Results[4].GCBefore, r.Results[4].GCAfter = 12, 34
+	r.Results[4].Told = map[Load]Told{kindGC: {12, 34}}
 	r.Results[3].Resolution = 125
 	r.Results[2].Bulk = BulkCount{4438250, 1}
 	r.Results[1].Median = 1700

@@ -37,20 +37,21 @@ type Config struct {
 // Result is what a case measured.
 type Result struct {
 	Case       string
-	Exact      bool       // by the plugin, to the instruction
-	Statistics            // in instructions
-	Resolution int64      // of all of these, either way
-	Duplicates int        // replies to a request that had been answered
-	Garbled    int        // IPv4 frames to us with a wrong length or checksum
-	Flood      FloodCount // frames to in-band
-	Bulk       BulkCount  // TCP to in-band on the other port
-	GCBefore   int        // garbage collections by the guest's count, -1: none told
-	GCAfter    int
-	Hash       string        // of all times and latencies
-	Unsteady   string        // why the run need not repeat exactly, empty: it does
-	Took       time.Duration // on the host's clock
-	Missed     []string      // bounds
-	Samples    []Sample      `json:"-"`
+	Exact      bool  // by the plugin, to the instruction
+	Statistics       // in instructions
+	Resolution int64 // of all of these, either way
+	// Activations of the oob stage; none without the plugin, or of a guest that has no such stage.
+	Activations Activations
+	Duplicates  int           // replies to a request that had been answered
+	Garbled     int           // IPv4 frames to us with a wrong length or checksum
+	Flood       FloodCount    // frames to in-band
+	Bulk        BulkCount     // TCP to in-band on the other port
+	Told        map[Load]Told // by the loads that say what they do
+	Hash        string        // of all times and latencies
+	Unsteady    string        // why the run need not repeat exactly, empty: it does
+	Took        time.Duration // on the host's clock
+	Missed      []string      // bounds
+	Samples     []Sample      `json:"-"`
 	// Distribution is how many requests took how many instructions, in rising order.
 	Distribution []Count
 }
@@ -83,18 +84,19 @@ func Run(ctx context.Context, config Config, c Case) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	var trace plugin.Trace
 	if r.Exact = config.Plugin != "" && c.exact(); r.Exact {
-		stores, err := plugin.Read(config.stores(&c))
-		if err != nil {
+		if trace, err = plugin.Read(config.stores(&c)); err != nil {
 			return nil, err
 		}
-		if err := refine(records, stores); err != nil {
+		if err := refine(records, trace.Stores); err != nil {
 			return nil, fmt.Errorf("%s: %w", capture, err)
 		}
 		r.Resolution = 0
 	}
 	e := Match(records)
 	r.Samples, r.Duplicates, r.Garbled = e.Samples, e.Duplicates, e.Garbled
+	r.Activations = activations(trace.Activations, records, e.Samples)
 	r.Flood = FloodCount{e.FloodSent, e.FloodAnswered}
 	r.Statistics, r.Hash = Summarize(e.Samples, c.Shift), Hash(e.Samples)
 	r.Distribution = distribution(e.Samples, c.Shift)
@@ -176,6 +178,7 @@ func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, pa
 		}
 		machine.Args = w.Arguments(config.Plugin)
 	}
+	s.console.path = machine.Serial
 	if err := s.queueFirst(); err != nil {
 		return err
 	}
@@ -186,8 +189,7 @@ func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, pa
 	if err := s.process.Steady(); err != nil {
 		r.Unsteady = err.Error()
 	}
-	l, err := s.run(c)
-	r.GCBefore, r.GCAfter = l.before, l.after
+	r.Told, err = s.run(c)
 	if s.bulk != nil {
 		r.Bulk = BulkCount{s.bulk.acked, s.bulk.connections}
 	}

@@ -1,9 +1,15 @@
 package latency
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"math"
+	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
@@ -35,6 +41,7 @@ type session struct {
 	wire    *qemu.Wire
 	barrier *qemu.Barrier
 	process *qemu.Process
+	console console
 	bulk    *bulk    // nil: none
 	pending [][]byte // ARP replies that the guest waits for
 
@@ -43,15 +50,15 @@ type session struct {
 }
 
 // run has the guest answer requests, as the case says.
-func (s *session) run(c *Case) (load, error) {
-	var l load
+func (s *session) run(c *Case) (map[Load]Told, error) {
+	l := map[Load]Told{}
 	if err := s.boot(); err != nil {
 		return l, err
 	}
 	if err := s.warm(c); err != nil {
 		return l, err
 	}
-	l.before = s.loadCount()
+	before := maps.Clone(s.told(c))
 	for i := range c.Requests {
 		if err := s.ask(c, measured, uint32(i)); err != nil {
 			return l, fmt.Errorf("request %d: %w", i, err)
@@ -62,7 +69,9 @@ func (s *session) run(c *Case) (load, error) {
 			return l, err
 		}
 	}
-	l.after = s.loadCount()
+	for kind, n := range s.told(c) {
+		l[kind] = Told{before[kind], n}
+	}
 	return l, nil
 }
 
@@ -99,8 +108,8 @@ func (s *session) boot() error {
 func (s *session) warm(c *Case) error {
 	for i, ready := 0, 0; ready < warmUpRounds; i++ {
 		if i >= warmUpLimit {
-			return fmt.Errorf("guest answered %d of %d requests to UDP port %d while warming up; load on its console: %v",
-				s.answered[warmUp], i, s.peer.port, s.loadCount() >= 0)
+			return fmt.Errorf("guest answered %d of %d requests to UDP port %d while warming up; its load on the console: %v",
+				s.answered[warmUp], i, s.peer.port, s.told(c))
 		}
 		if err := s.ask(c, warmUp, uint32(i)); err != nil {
 			return err
@@ -117,12 +126,18 @@ func (s *session) warm(c *Case) error {
 // up, and while that is worked off, requests wait in QEMU. In-band may lose some: it is not waited for.
 func (s *session) behind(c *Case, asked int) bool {
 	const underWay = 2
-	return c.Port == echoPort && s.answered[warmUp]+underWay < asked
+	return c.Mode == Oob && s.answered[warmUp]+underWay < asked
 }
 
 // busy reports whether the case's load is seen to run.
 func (s *session) busy(c *Case) bool {
-	return (!c.loaded(kindGC) || s.loadCount() >= 0) && (!c.flows() || s.bulk.acked > 0)
+	told := s.told(c)
+	for _, kind := range telling {
+		if c.loaded(kind) && told[kind] == 0 {
+			return false
+		}
+	}
+	return !c.flows() || s.bulk.acked > 0
 }
 
 // ask sends one request and what goes with it.
@@ -221,28 +236,50 @@ func (s *session) explain(err error) error {
 	return err
 }
 
-// load is what the guest said of its own load, before and after the measured requests; -1: nothing.
-type load struct{ before, after int }
+// Told is how often the guest's load had done its work by its own count, before and after the measured requests.
+type Told struct{ Before, After int }
 
-var loadLine = regexp.MustCompile(`(?m)^load: gc (\d+)\r?$`)
+// telling are the loads that say on the console, once a second of their time, how often they have done their work: the
+// collections of gc, the reloads of reload.
+var telling = []Load{kindGC, kindReload}
 
-// loadCount returns the number of garbage collections that the guest has printed last, -1 for none.
-func (s *session) loadCount() int {
-	text, err := s.process.Serial()
-	if err != nil {
-		return -1
+var loadLine = regexp.MustCompile(`(?m)^load: (\w+) (\d+)\r?$`)
+
+// told returns what the loads of c that do so have told last.
+func (s *session) told(c *Case) map[Load]int {
+	if !slices.ContainsFunc(telling, c.loaded) {
+		return nil
 	}
-	return parseLoad(text)
+	s.console.read()
+	return s.console.counts
 }
 
-func parseLoad(text string) int {
-	lines := loadLine.FindAllStringSubmatch(text, -1)
-	if lines == nil {
-		return -1
-	}
-	n, err := strconv.Atoi(lines[len(lines)-1][1])
+// console is what the loads have told in the serial log at path, which is read on from where it was read to before: some
+// loads write a lot.
+type console struct {
+	path   string
+	offset int64
+	counts map[Load]int
+}
+
+func (c *console) read() {
+	f, err := os.Open(c.path)
 	if err != nil {
-		return -1
+		return // not there yet
 	}
-	return n
+	defer f.Close()
+	text, err := io.ReadAll(io.NewSectionReader(f, c.offset, math.MaxInt64-c.offset))
+	if err != nil {
+		return
+	}
+	text = text[:bytes.LastIndexByte(text, '\n')+1] // whole lines
+	c.offset += int64(len(text))
+	if c.counts == nil {
+		c.counts = map[Load]int{}
+	}
+	for _, line := range loadLine.FindAllSubmatch(text, -1) {
+		if n, err := strconv.Atoi(string(line[2])); err == nil {
+			c.counts[Load(line[1])] = n
+		}
+	}
 }
