@@ -3,6 +3,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"log"
 	"time"
@@ -14,13 +15,22 @@ func init() {
 	loads = append(loads, func(g *gatewayImage) { go g.reload() })
 }
 
-// reload applies the configuration again, without a pause but for other goroutines' sake, and says once a second how often,
-// so that a bench sees on the console that there was load.
+// reload applies the configuration and one with an accept rule more by turns, without a pause but for other goroutines'
+// sake, and says once a second how often, so that a bench sees on the console that there was load.
 func (g *gatewayImage) reload() {
-	const pause = time.Millisecond
+	const (
+		pause = time.Millisecond
+		echo  = `{ protocol = "udp", port = 7 },`
+		more  = `{ protocol = "udp", port = 4711 },` // nobody's
+	)
+	texts := [2][]byte{mortise.GatewayTOML, bytes.Replace(mortise.GatewayTOML, []byte(echo), []byte(echo+more), 1)}
+	if bytes.Equal(texts[0], texts[1]) {
+		log.Printf("load: reload: no accept rule %s in the configuration", echo)
+		return
+	}
 	told := time.Now()
 	for n := 1; ; n++ {
-		if err := g.apply(mortise.GatewayTOML); err != nil {
+		if err := g.apply(texts[n%2]); err != nil {
 			log.Printf("load: reload: %v", err)
 			return
 		}

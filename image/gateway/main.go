@@ -53,7 +53,7 @@ type gatewayImage struct {
 
 	beatAt uint32 // activations at the last beat
 
-	described []status.Device // what never changes of each device
+	described atomic.Pointer[[]status.Device] // what changes with the configuration only of each device
 
 	conflicts atomic.Uint64 // other hosts seen with an address of ours
 }
@@ -167,7 +167,7 @@ func (g *gatewayImage) startInband() (err error) {
 	if g.cfg.Status.Port == 0 {
 		return nil
 	}
-	g.described = g.describeDevices()
+	g.describe(g.tables)
 	l, err := g.stack.ListenTCP(g.cfg.Status.Port)
 	if err != nil {
 		return fmt.Errorf("status page: %w", err)
