@@ -35,10 +35,8 @@ test: $(MORTISE)
 	@$(MORTISE) test -qemu '$(QEMU)'
 
 bench:
-	@$(GO) run ./tools/bench $(if $(QEMU),-qemu '$(QEMU)') $(if $(FULL),-full) -repeat $(or $(REPEAT),1) \
+	@$(GO) run ./tools/bench $(if $(QEMU),-qemu '$(QEMU)') $(if $(FULL),-full) -repeat $(or $(REPEAT),1) -inband \
 	  -json build/bench/report.json -svg build/bench/report.svg
-	@echo
-	@$(GO) run ./tools/bench inband $(if $(QEMU),-qemu '$(QEMU)')
 
 check: $(MORTISE)
 	$(GO) vet ./...

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -20,6 +21,7 @@ func runInband(ctx context.Context, args []string, out, log io.Writer) error {
 	ours := f.String("elf", "", "firmware `file` with LOAD=bulk and tools/bench/inband/lan0.toml (default: built now)")
 	stock := f.String("stock-elf", "", "`file` of image/stockpeer (default: built now, unless -elf is given)")
 	dir := f.String("dir", "build/bench", "`directory` for images and serial logs")
+	file := f.String("json", "", "write the report to this `file`, too")
 	check := f.Bool("check", false, "fail if a figure misses what is demanded of it")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -37,29 +39,40 @@ func runInband(ctx context.Context, args []string, out, log io.Writer) error {
 	if cases == nil {
 		return fmt.Errorf("-case %s: no case has such a name", *pattern)
 	}
-	e, err := qemu.Ensure(ctx, *emulator, log)
+	m := inbandRun{images: inband.Images{inband.Ours: *ours, inband.Stock: *stock}, dir: *dir, cases: cases}
+	if m.emulator, err = qemu.Ensure(ctx, *emulator, log); err != nil {
+		return err
+	}
+	report, err := m.measure(ctx, log)
 	if err != nil {
 		return err
 	}
-	images := inband.Images{inband.Ours: *ours, inband.Stock: *stock}
-	if *ours == "" && *stock == "" {
-		root, err := latency.Root()
-		if err != nil {
-			return err
-		}
-		if images, err = inband.Build(ctx, root, "", *dir, log); err != nil {
-			return err
-		}
-	}
-	report, err := inband.Measure(ctx, e, images, *dir, cases)
-	if err != nil {
-		return err
-	}
-	if err := report.WriteText(out, cases); err != nil {
+	if err := errors.Join(report.WriteText(out, cases), write(*file, asJSON(report))); err != nil {
 		return err
 	}
 	if *check && len(report.Check(cases)) > 0 {
 		return errMissed
 	}
 	return nil
+}
+
+// inbandRun is a measurement of in-band's cost.
+type inbandRun struct {
+	emulator *qemu.Emulator
+	images   inband.Images // none: both are built
+	dir      string
+	cases    []inband.Case
+}
+
+func (m *inbandRun) measure(ctx context.Context, log io.Writer) (*inband.Report, error) {
+	if m.images[inband.Ours] == "" && m.images[inband.Stock] == "" {
+		root, err := latency.Root()
+		if err != nil {
+			return nil, err
+		}
+		if m.images, err = inband.Build(ctx, root, "", m.dir, log); err != nil {
+			return nil, err
+		}
+	}
+	return inband.Measure(ctx, m.emulator, m.images, m.dir, m.cases)
 }

@@ -1,7 +1,6 @@
 package latency
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -47,13 +46,6 @@ func Peers() []Peer {
 // Missed tells whether a bound was missed or a case did not run.
 func (r *Report) Missed() bool {
 	return len(r.Skipped) > 0 || slices.ContainsFunc(r.Results, func(r *Result) bool { return len(r.Missed) > 0 })
-}
-
-// WriteJSON writes the report for machines.
-func (r *Report) WriteJSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "\t")
-	return e.Encode(r)
 }
 
 // WriteText writes the report for people. cases are those that the results are of.

@@ -93,14 +93,14 @@ func TestPlot(t *testing.T) {
 	}
 }
 
-func TestWriteJSON(t *testing.T) {
+func TestJSON(t *testing.T) {
 	report, _ := testReport()
-	var b bytes.Buffer
-	if err := report.WriteJSON(&b); err != nil {
+	b, err := json.Marshal(report)
+	if err != nil {
 		t.Fatal(err)
 	}
 	var got Report
-	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+	if err := json.Unmarshal(b, &got); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(report, &got); diff != "" {
