@@ -19,6 +19,7 @@ func runInband(ctx context.Context, args []string, out, log io.Writer) error {
 	pattern := f.String("case", "", "run the cases whose name matches this `regexp` only")
 	emulator := f.String("qemu", "", "`path` of qemu-system-arm (default $"+qemu.EnvPath+", PATH, or it gets installed)")
 	ours := f.String("elf", "", "firmware `file` with LOAD=bulk and tools/bench/inband/lan0.toml (default: built now)")
+	spin := f.String("spin-elf", "", "firmware `file` with LOAD=bulk,spin and that configuration (default: built now, unless -elf is given)")
 	stock := f.String("stock-elf", "", "`file` of image/stockpeer (default: built now, unless -elf is given)")
 	dir := f.String("dir", "build/bench", "`directory` for images and serial logs")
 	file := f.String("json", "", "write the report to this `file`, too")
@@ -39,7 +40,7 @@ func runInband(ctx context.Context, args []string, out, log io.Writer) error {
 	if cases == nil {
 		return fmt.Errorf("-case %s: no case has such a name", *pattern)
 	}
-	m := inbandRun{images: inband.Images{inband.Ours: *ours, inband.Stock: *stock}, dir: *dir, cases: cases}
+	m := inbandRun{images: inband.Images{inband.Ours: *ours, inband.Spin: *spin, inband.Stock: *stock}, dir: *dir, cases: cases}
 	if m.emulator, err = qemu.Ensure(ctx, *emulator, log); err != nil {
 		return err
 	}
@@ -65,7 +66,7 @@ type inbandRun struct {
 }
 
 func (m *inbandRun) measure(ctx context.Context, log io.Writer) (*inband.Report, error) {
-	if m.images[inband.Ours] == "" && m.images[inband.Stock] == "" {
+	if m.images[inband.Ours] == "" && m.images[inband.Spin] == "" && m.images[inband.Stock] == "" {
 		root, err := latency.Root()
 		if err != nil {
 			return nil, err
