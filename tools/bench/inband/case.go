@@ -269,7 +269,7 @@ func echo(s *session, warm, count int) (w work, err error) {
 		return func() error {
 			for range n {
 				want := s.datagrams + 1
-				s.out = append(s.out, udp(s.guest, 40000, echoPort, make([]byte, echoPayload)))
+				s.out = append(s.out, cable.UDP(s.guest, sourcePort, echoPort, make([]byte, echoPayload)))
 				if err := s.until("UDP echo", func() bool { return s.datagrams >= want }, func() int { return s.datagrams }); err != nil {
 					return err
 				}
@@ -301,7 +301,7 @@ func echoUnderHTTP(s *session, warm, count int) (w work, err error) {
 	}
 	for i := range warm + count {
 		before, answered := s.datagrams, 0
-		s.out = append(s.out, udp(s.guest, 40000, echoPort, make([]byte, echoPayload)))
+		s.out = append(s.out, cable.UDP(s.guest, sourcePort, echoPort, make([]byte, echoPayload)))
 		for took := 1; answered == 0 || took <= echoEvery; took++ {
 			if took > stall {
 				return w, fmt.Errorf("no UDP echo for %v", stall*release)

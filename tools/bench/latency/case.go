@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"mortise/tools/packet"
 )
 
 // Load is what keeps in-band busy: "" for nothing, else a comma-separated list of kinds as in `make firmware LOAD=`.
@@ -55,7 +57,7 @@ const (
 	silentPort = 9
 
 	requestPayload = 64
-	floodPayload   = 1000 - ipv4Size - udpSize // an IPv4 packet of 1000 bytes
+	floodPayload   = 1000 - packet.IPv4Size - packet.UDPSize // an IPv4 packet of 1000 bytes
 	// One microsecond of the capture is one instruction at shift 10. The interval is long, at 1 MIPS, and no multiple
 	// of anything periodic in the guest.
 	fineShift    = 10
@@ -212,9 +214,9 @@ func (c *Case) port() uint16 {
 
 // peer returns the host's addresses for the case, which match those of the default gateway.toml.
 func (c *Case) peer() peer {
-	p := peer{mac: peerMAC, vid: c.VID, port: c.port(), source: sourcePort}
+	p := peer{Link: packet.Link{MAC: peerMAC, VID: c.VID}, port: c.port(), source: sourcePort}
 	net := byte(c.VID)
-	p.addr, p.guest = netip.AddrFrom4([4]byte{10, 0, net, 2}), netip.AddrFrom4([4]byte{10, 0, net, 1})
+	p.Addr, p.Peer = netip.AddrFrom4([4]byte{10, 0, net, 2}), netip.AddrFrom4([4]byte{10, 0, net, 1})
 	return p
 }
 
@@ -241,13 +243,13 @@ func (c *Case) Work() int {
 
 // frames returns what is sent for one request, an item for each release.
 func (c *Case) frames(s *session, kind stream, sequence uint32) [][][]byte {
-	request := s.peer.udp(s.guest, s.peer.port, payload(kind, sequence, c.Payload))
+	request := s.peer.request(s.guest, payload(kind, sequence, c.Payload))
 	if c.Flood == 0 {
 		return [][][]byte{{request}}
 	}
 	var releases [][][]byte
 	for i := range c.Flood {
-		other := s.noise.udp(s.guest, s.noise.port, payload(flood, sequence*uint32(c.Flood)+uint32(i), floodPayload))
+		other := s.noise.request(s.guest, payload(flood, sequence*uint32(c.Flood)+uint32(i), floodPayload))
 		releases = append(releases, [][]byte{other})
 	}
 	releases[0] = append(releases[0], request)

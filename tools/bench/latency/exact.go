@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mortise/tools/bench/plugin"
+	"mortise/tools/packet"
 	"mortise/tools/qemu"
 )
 
@@ -83,7 +84,7 @@ func refine(records []Record, stores []plugin.Store) error {
 	last := int64(-1) // the store that was used last
 	for i := range records {
 		r := &records[i]
-		if p, ok := parsePacket(r.Frame); !ok || p.source == peerMAC {
+		if p, ok := packet.Parse(r.Frame); !ok || p.Source == peerMAC {
 			continue
 		}
 		at := r.MicroS - boot

@@ -15,7 +15,7 @@ func TestRefine(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := testPeer(0)
-	request := p.udp(testGuest, echoPort, payload(measured, 1, requestPayload))
+	request := p.request(testGuest, payload(measured, 1, requestPayload))
 	tests := []struct {
 		name   string
 		at     []int64 // frames of the guest's, in microseconds
@@ -34,8 +34,8 @@ func TestRefine(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var records []Record
 			for _, at := range test.at {
-				records = append(records, Record{MicroS: boot.UnixMicro() + at, Frame: request},
-					Record{MicroS: boot.UnixMicro() + at, Frame: echo(request)})
+				records = append(records, record(boot.UnixMicro()+at, request),
+					record(boot.UnixMicro()+at, echo(request)))
 			}
 			var stores []plugin.Store
 			for _, ns := range test.stores {
@@ -63,7 +63,7 @@ func TestRefine(t *testing.T) {
 // TestActivations counts those from the first request to the last reply.
 func TestActivations(t *testing.T) {
 	const second = 1_000_000 // in microseconds
-	records := []Record{{MicroS: bootMicroS() + 3*second}}
+	records := []Record{record(bootMicroS()+3*second, nil)}
 	samples := []Sample{{AtMicroS: 1 * second, LatencyNS: 2912}, {AtMicroS: 2 * second, LatencyNS: 2912}}
 	all := []plugin.Activation{
 		{NS: 0, Instructions: 900}, // none of its stores was to the interrupt controller

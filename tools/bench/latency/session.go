@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"time"
 
+	"mortise/tools/packet"
 	"mortise/tools/qemu"
 )
 
@@ -36,8 +37,8 @@ const (
 // session is a conversation with one guest, a release at a time. Between two rounds virtual time stands still.
 type session struct {
 	peer    peer
-	noise   peer // who sends the flood
-	guest   MAC  // of the guest's address, once it has told
+	noise   peer       // who sends the flood
+	guest   packet.MAC // of the guest's address, once it has told
 	wire    *qemu.Wire
 	barrier *qemu.Barrier
 	process *qemu.Process
@@ -65,7 +66,7 @@ func (s *session) run(c *Case) (map[Load]Told, error) {
 		}
 	}
 	for i := 0; i < tailRounds && s.answered[measured] < c.Requests; i++ {
-		if err := s.round(s.peer.filler()); err != nil {
+		if err := s.round(s.peer.Filler()); err != nil {
 			return l, err
 		}
 	}
@@ -78,7 +79,7 @@ func (s *session) run(c *Case) (map[Load]Told, error) {
 // queueFirst queues the frame of the first release. It must be there when the emulator starts: virtual time would run
 // until it comes.
 func (s *session) queueFirst() error {
-	return s.wire.Send(s.peer.filler())
+	return s.wire.Send(s.peer.Filler())
 }
 
 // boot waits until the guest answers ARP. Time passes in releases from reset on, so that the rest of the session begins
@@ -87,14 +88,14 @@ func (s *session) boot() error {
 	if _, err := s.barrier.Wait(roundTimeout); err != nil {
 		return s.explain(err)
 	}
-	for s.guest == (MAC{}) {
+	for s.guest == (packet.MAC{}) {
 		if s.rounds >= bootRounds {
-			return fmt.Errorf("guest does not answer ARP for %v (VLAN %d) in %d releases of frames", s.peer.guest,
-				s.peer.vid, s.rounds)
+			return fmt.Errorf("guest does not answer ARP for %v (VLAN %d) in %d releases of frames", s.peer.Peer,
+				s.peer.VID, s.rounds)
 		}
-		frame := s.peer.filler()
+		frame := s.peer.Filler()
 		if s.rounds%askEvery == 0 {
-			frame = s.peer.arp(arpRequest, broadcast)
+			frame = s.peer.ARP(packet.ARPRequest, packet.Broadcast)
 		}
 		if err := s.round(frame); err != nil {
 			return err
@@ -193,31 +194,31 @@ func (s *session) release(frames [][]byte) error {
 
 // take looks at a frame of the guest's.
 func (s *session) take(frame []byte) {
-	p, ok := parsePacket(frame)
-	if !ok || p.vid != s.peer.vid && p.vid != s.noise.vid {
+	p, ok := packet.Parse(frame)
+	if !ok || p.VID != s.peer.VID && p.VID != s.noise.VID {
 		return
 	}
-	if m, ok := p.arp(); ok {
+	if m, ok := p.ARP(); ok {
 		s.takeARP(m)
 		return
 	}
-	data, ok := p.udp()
-	if !ok || p.destination != peerMAC {
+	d, ok := p.UDP()
+	if !ok || p.Destination != peerMAC {
 		return
 	}
-	if kind, _, ok := parsePayload(data); ok {
+	if kind, _, ok := parsePayload(d.Payload); ok {
 		s.answered[kind]++
 	}
 }
 
-func (s *session) takeARP(m message) {
+func (s *session) takeARP(m packet.ARPMessage) {
 	switch {
-	case m.operation == arpReply && m.source == s.peer.guest:
-		s.guest = m.sender
-	case m.operation == arpRequest && m.target == s.peer.addr:
-		s.pending = append(s.pending, s.peer.arp(arpReply, m.sender))
-	case m.operation == arpRequest && m.target == s.noise.addr:
-		s.pending = append(s.pending, s.noise.arp(arpReply, m.sender))
+	case m.Operation == packet.ARPReply && m.Source == s.peer.Peer:
+		s.guest = m.Sender
+	case m.Operation == packet.ARPRequest && m.Target == s.peer.Addr:
+		s.pending = append(s.pending, s.peer.ARP(packet.ARPReply, m.Sender))
+	case m.Operation == packet.ARPRequest && m.Target == s.noise.Addr:
+		s.pending = append(s.pending, s.noise.ARP(packet.ARPReply, m.Sender))
 	}
 }
 
