@@ -35,6 +35,7 @@ const (
 type Case struct {
 	Name     string
 	About    string
+	Panel    string // of the plot, by its title
 	Mode     Mode
 	Load     Load
 	Shift    int           // 2^Shift ns an instruction
@@ -90,7 +91,7 @@ func Cases() []Case {
 		Mode: Oob, Shift: loadShift, Interval: loadInterval, Requests: loadRequests, Payload: requestPayload,
 		Median: 400, Spread: quiet,
 	}
-	return []Case{
+	cases := []Case{
 		// The one figure that does not need the plugin, to hold against the next one's.
 		steady.with("oob-fine", "oob echo, idle, shift 10", func(c *Case) {
 			c.Shift, c.Interval, c.Requests = fineShift, fineInterval, fineRequests
@@ -127,6 +128,21 @@ func Cases() []Case {
 			c.Mode, c.Median, c.Spread = Inband, 92000, unbounded
 		}),
 	}
+	for i := range cases {
+		cases[i].Panel = cases[i].panel()
+	}
+	return cases
+}
+
+// panel says what the published cases are plotted with.
+func (c *Case) panel() string {
+	switch {
+	case c.Mode == Inband:
+		return "in-band"
+	case c.activates():
+		return "oob; the load has the oob stage run, too"
+	}
+	return "oob; the load is in-band's alone"
 }
 
 // loads of the full matrix.
@@ -154,7 +170,7 @@ var matrixLoads = []struct {
 func Matrix() (cases []Case) {
 	for _, l := range matrixLoads {
 		base := Case{
-			Mode: Oob, Load: l.load, Flood: l.flood, Answered: true, Bulk: l.bulk, Shift: loadShift, Interval: loadInterval,
+			Panel: "oob, " + l.about, Mode: Oob, Load: l.load, Flood: l.flood, Answered: true, Bulk: l.bulk, Shift: loadShift, Interval: loadInterval,
 			Requests: loadRequests, Median: unbounded, Spread: quiet,
 		}
 		if base.activates() {
@@ -176,7 +192,7 @@ func Matrix() (cases []Case) {
 			continue // in-band answers next to nothing
 		}
 		cases = append(cases, base.with("m-"+l.name+"-inband", "in-band echo, 64 bytes, "+l.about, func(c *Case) {
-			c.Payload, c.Mode, c.Spread = requestPayload, Inband, unbounded
+			c.Panel, c.Payload, c.Mode, c.Spread = "in-band", requestPayload, Inband, unbounded
 		}))
 	}
 	return cases

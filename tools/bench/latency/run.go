@@ -37,9 +37,10 @@ type Config struct {
 // Result is what a case measured.
 type Result struct {
 	Case       string
-	Exact      bool  // by the plugin, to the instruction
-	Statistics       // in instructions
-	Resolution int64 // of all of these, either way
+	Panel      string // of the plot
+	Exact      bool   // by the plugin, to the instruction
+	Statistics        // in instructions
+	Resolution int64  // of all of these, either way
 	// Activations of the oob stage; none without the plugin, or of a guest that has no such stage.
 	Activations Activations
 	Duplicates  int           // replies to a request that had been answered
@@ -76,7 +77,7 @@ func Run(ctx context.Context, config Config, c Case) (*Result, error) {
 	}
 	start := time.Now()
 	capture := filepath.Join(config.Dir, c.Name+".pcap")
-	r := &Result{Case: c.Name, Resolution: Resolution(c.Shift)}
+	r := &Result{Case: c.Name, Panel: c.Panel, Resolution: Resolution(c.Shift)}
 	if err := r.capture(ctx, config, &c, kernel, capture); err != nil {
 		return nil, err
 	}
