@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mortise/tools/packet"
+	"mortise/tools/qemu"
 )
 
 // Load is what keeps in-band busy: "" for nothing, else a comma-separated list of kinds as in `make firmware LOAD=`.
@@ -29,6 +30,7 @@ type Mode string
 const (
 	Oob    Mode = "oob"     // by the oob stage, over an oob-capable driver
 	Inband Mode = "in-band" // by gVisor
+	Task   Mode = "task"    // not at all: what is measured is a timer and the oob task that it starts
 )
 
 // Case is one line of the table: what is sent, how often, to which firmware, and what is demanded.
@@ -78,6 +80,7 @@ const (
 	unbounded = -1
 	quiet     = 16   // the spread where the load causes no activation of the oob stage (the issue's figures)
 	flooded   = 1000 // the spread where it does: no more than the activations that a request may have to wait for
+	taskBound = 150  // the maximum from a timer's expiry to its task
 )
 
 // Cases returns the rows that make test holds to: the figures to reach, and to the golden table.
@@ -91,6 +94,7 @@ func Cases() []Case {
 		Mode: Oob, Shift: loadShift, Interval: loadInterval, Requests: loadRequests, Payload: requestPayload,
 		Median: 400, Spread: quiet,
 	}
+	task := steady.with("", "", func(c *Case) { c.Mode, c.Median = Task, taskBound-quiet })
 	cases := []Case{
 		// The one figure that does not need the plugin, to hold against the next one's.
 		steady.with("oob-fine", "oob echo, idle, shift 10", func(c *Case) {
@@ -124,6 +128,13 @@ func Cases() []Case {
 			c.Load, c.Bulk, c.Flood, c.Answered, c.Requests = kindAll, true, 1, true, gcRequests
 			c.Median, c.Spread = 625, flooded
 		}),
+		task.with("task", "timer to oob task, idle", func(*Case) {}),
+		task.with("task-gc", "timer to oob task, LOAD=gc", func(c *Case) { c.Load, c.Requests = kindGC, gcRequests }),
+		task.with("task-spin", "timer to oob task, LOAD=spin", func(c *Case) { c.Load = kindSpin }),
+		task.with("task-print", "timer to oob task, console output", func(c *Case) { c.Load = kindPrint }),
+		task.with("task-all", "timer to oob task, all loads at once", func(c *Case) {
+			c.Load, c.Bulk, c.Flood, c.Answered, c.Requests, c.Spread = kindAll, true, 1, true, gcRequests, flooded
+		}),
 		steady.with("inband", "in-band echo, idle", func(c *Case) {
 			c.Mode, c.Median, c.Spread = Inband, 92000, unbounded
 		}),
@@ -139,6 +150,8 @@ func (c *Case) panel() string {
 	switch {
 	case c.Mode == Inband:
 		return "in-band"
+	case c.Mode == Task:
+		return "from a timer to its oob task"
 	case c.activates():
 		return "oob; the load has the oob stage run, too"
 	}
@@ -188,6 +201,12 @@ func Matrix() (cases []Case) {
 				base.with(name, about, func(c *Case) { c.Payload = size }),
 				base.with(name+"-vlan", about+", VLAN 42", func(c *Case) { c.Payload, c.VID = size, 42 }))
 		}
+		cases = append(cases, base.with("m-"+l.name+"-task", "timer to oob task, "+l.about, func(c *Case) {
+			c.Panel, c.Payload, c.Mode, c.Median = "from a timer to its oob task", requestPayload, Task, taskBound-quiet
+			if c.activates() {
+				c.Spread = flooded
+			}
+		}))
 		if base.loaded(kindSpin) {
 			continue // in-band answers next to nothing
 		}
@@ -217,15 +236,34 @@ func (l Load) kinds() (kinds []Load) {
 	return kinds
 }
 
-// activates reports whether the load has the oob stage run for something else than requests.
-func (c *Case) activates() bool { return c.Flood > 0 || c.loaded(kindSend) }
+// activates reports whether the load has the oob stage run for something else than requests, or the timer.
+func (c *Case) activates() bool { return c.Flood > 0 || c.loaded(kindSend) || c.Mode == Task && c.Bulk }
 
 // port returns the UDP port that the requests go to.
 func (c *Case) port() uint16 {
-	if c.Mode == Inband {
-		return inbandPort
+	if c.Mode == Oob {
+		return echoPort
 	}
-	return echoPort
+	return inbandPort
+}
+
+// Image returns the firmware of the case: its load, and in front of it, and of a plus, the oob tasks in it.
+func (c *Case) Image() Load {
+	if c.Mode == Task {
+		return "latency+" + c.Load
+	}
+	return c.Load
+}
+
+// aside reports whether frames come over lan0, which is in-band's: the oob stage does not run for them.
+func (c *Case) aside() bool { return c.Mode == Task && !c.activates() }
+
+// ports plugs the host in.
+func (c *Case) ports(measured qemu.Port) []qemu.Port {
+	if c.aside() {
+		return []qemu.Port{{Net: qemu.Unconnected{}}, measured}
+	}
+	return []qemu.Port{measured}
 }
 
 // peer returns the host's addresses for the case, which match those of the default gateway.toml.
@@ -233,6 +271,12 @@ func (c *Case) peer() peer {
 	p := peer{Link: packet.Link{MAC: peerMAC, VID: c.VID}, port: c.port(), source: sourcePort}
 	net := byte(c.VID)
 	p.Addr, p.Peer = netip.AddrFrom4([4]byte{10, 0, net, 2}), netip.AddrFrom4([4]byte{10, 0, net, 1})
+	if c.Mode == Task {
+		p.source = silentPort // nothing is asked: what is sent lets time pass
+	}
+	if c.aside() {
+		p.Addr, p.Peer = netip.AddrFrom4([4]byte{10, 0, 2, 2}), netip.AddrFrom4([4]byte{10, 0, 2, 15})
+	}
 	return p
 }
 
@@ -276,10 +320,13 @@ func (c *Case) frames(s *session, kind stream, sequence uint32) [][][]byte {
 func (c *Case) Check(r *Result) (missed []string) {
 	miss := func(format string, args ...any) { missed = append(missed, fmt.Sprintf(format, args...)) }
 	s := &r.Statistics
-	if s.Requests != c.Requests {
+	if c.Mode == Task && s.Requests < c.Requests*9/10 {
+		miss("the timer was due %d times, want nearly %d", s.Requests, c.Requests)
+	}
+	if c.Mode != Task && s.Requests != c.Requests {
 		miss("%d requests entered the NIC, want %d", s.Requests, c.Requests)
 	}
-	if s.Lost > 0 && (c.Mode == Oob || c.Load == "" && c.Flood == 0 && !c.Bulk) {
+	if s.Lost > 0 && (c.Mode != Inband || c.Load == "" && c.Flood == 0 && !c.Bulk) {
 		miss("%d of %d requests lost, want none", s.Lost, s.Requests)
 	}
 	if r.Duplicates > 0 {

@@ -42,7 +42,9 @@ func TestCheck(t *testing.T) {
 		{"maximum", "oob", func(r *Result) { r.Max++ }, "maximum"},
 		{"any maximum", "inband", func(r *Result) { r.Max *= 100 }, ""},
 		{"lost", "", func(r *Result) { r.Lost++ }, "lost"},
-		{"too few", "", func(r *Result) { r.Requests-- }, "entered"},
+		{"too few", "oob|inband", func(r *Result) { r.Requests-- }, "entered"},
+		{"about as many", "task", func(r *Result) { r.Requests -= 100 }, ""},
+		{"too few periods", "task", func(r *Result) { r.Requests = 800 }, "due"},
 		{"answered twice", "", func(r *Result) { r.Duplicates++ }, "too many"},
 		{"no TCP", "tcp", func(r *Result) { r.Bulk = BulkCount{} }, "TCP"},
 		{"garbled", "", func(r *Result) { r.Garbled++ }, "checksum"},
@@ -50,7 +52,7 @@ func TestCheck(t *testing.T) {
 		{"no reload", "reload", func(r *Result) { r.Told[kindReload] = Told{3, 3} }, "LOAD=reload"},
 		{"no collection, all at once", "all", func(r *Result) { r.Told[kindGC] = Told{3, 3} }, ""},
 		{"longer than it may wait", "send|flood|all", func(r *Result) { r.Activations.Longest = flooded - quiet - 1 }, "longest activation"},
-		{"no activation but its own", "oob-(gc|tcp|print)$", func(r *Result) { r.Activations.Longest = 1 }, ""},
+		{"no activation but its own", "(oob|task)-(gc|tcp|print)$", func(r *Result) { r.Activations.Longest = 1 }, ""},
 		{"answers a silent flood", "oob-flood", func(r *Result) { r.Flood.Answered = 1 }, "answered"},
 	}
 	for _, test := range tests {
@@ -77,7 +79,9 @@ func TestCases(t *testing.T) {
 		"oob-gc": {3, 400, 16}, "oob-spin": {3, 400, 16}, "oob-print": {3, 400, 16}, "oob-tcp": {3, 400, 16},
 		"oob-reload": {3, 400, 16},
 		"oob-flood":  {3, 625, 1000}, "oob-gc-flood": {3, 625, 1000}, "oob-flood50": {3, 625, 1000},
-		"oob-send": {3, 400, 1000}, "oob-send-flood50": {3, 625, 1000}, "oob-all": {3, 625, 1000}, "inband": {3, 92000, unbounded},
+		"oob-send": {3, 400, 1000}, "oob-send-flood50": {3, 625, 1000}, "oob-all": {3, 625, 1000},
+		"task": {3, 134, 16}, "task-gc": {3, 134, 16}, "task-spin": {3, 134, 16}, "task-print": {3, 134, 16},
+		"task-all": {3, 134, 1000}, "inband": {3, 92000, unbounded},
 	}
 	for _, c := range Cases() {
 		if got := [3]int64{int64(c.Shift), c.Median, c.Spread}; got != want[c.Name] {
@@ -134,6 +138,9 @@ func TestImages(t *testing.T) {
 		if err := images.Set(value); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if got, ok := images.For("latency+gc"); ok {
+		t.Errorf("a loaded image without tasks, %q, stands in for one with them", got)
 	}
 	for load, want := range map[Load]string{"": "plain", "gc": "collecting", "spin": "any"} {
 		if got, ok := images.For(load); !ok || got != want {

@@ -65,7 +65,7 @@ func (s *session) run(c *Case) (map[Load]Told, error) {
 			return l, fmt.Errorf("request %d: %w", i, err)
 		}
 	}
-	for i := 0; i < tailRounds && s.answered[measured] < c.Requests; i++ {
+	for i := 0; i < tailRounds && c.Mode != Task && s.answered[measured] < c.Requests; i++ {
 		if err := s.round(s.peer.Filler()); err != nil {
 			return l, err
 		}
@@ -116,7 +116,7 @@ func (s *session) warm(c *Case) error {
 			return err
 		}
 		ready++
-		if s.answered[warmUp] == 0 || !s.busy(c) || s.behind(c, i) {
+		if c.Mode != Task && s.answered[warmUp] == 0 || !s.busy(c) || s.behind(c, i) {
 			ready = 0
 		}
 	}

@@ -68,6 +68,8 @@ type Watch struct {
 type Handler struct {
 	Entry, Exit uint64
 	Stamp       uint32
+	Mark        uint64 // an instruction that is noted when it comes in an activation; 0: none
+	Shift       int    // an instruction takes 2^Shift ns, for Mark's time
 }
 
 // Arguments returns the emulator's arguments for the plugin at path.
@@ -81,6 +83,9 @@ func (w *Watch) Arguments(path string) []string {
 	}
 	if h := w.Handler; h != (Handler{}) {
 		a += fmt.Sprintf(",entry=%#x,exit=%#x,stamp=%#x", h.Entry, h.Exit, h.Stamp)
+		if h.Mark != 0 {
+			a += fmt.Sprintf(",mark=%#x,shift=%d", h.Mark, h.Shift)
+		}
 	}
 	return []string{"-plugin", a}
 }
@@ -135,8 +140,8 @@ func functions(f *elf.File) ([]elf.Symbol, error) {
 	return symbols, nil
 }
 
-// Find returns the address of the function of the given name in the ELF file and that of the last time the instruction
-// word occurs in it.
+// Find returns the address of the function of the given name in the ELF file and, unless word is 0, that of the last time the
+// instruction word occurs in it.
 func Find(path, name string, word uint32) (first, last uint64, err error) {
 	f, err := elf.Open(path)
 	if err != nil {
@@ -152,6 +157,9 @@ func Find(path, name string, word uint32) (first, last uint64, err error) {
 		return 0, 0, fmt.Errorf("%s: no function %s", path, name)
 	}
 	s := symbols[i]
+	if word == 0 {
+		return s.Value, 0, nil
+	}
 	for _, section := range f.Sections {
 		if s.Value < section.Addr || s.Value+s.Size > section.Addr+section.Size || section.Type != elf.SHT_PROGBITS {
 			continue
@@ -185,23 +193,27 @@ type Activation struct {
 type Trace struct {
 	Stores      []Store
 	Activations []Activation
+	Marks       []Activation // when Handler.Mark came, and how many instructions after the activation's begin, its own included
 }
 
 const recordSize = 16
 
-// Read reads what the plugin wrote to the file at path. A last record that was cut off is left out: the emulator was killed.
-func Read(path string) (t Trace, err error) {
-	b, err := os.ReadFile(path)
+// Read reads what the plugin wrote. A last record that was cut off is left out: the emulator was killed.
+func (w *Watch) Read() (t Trace, err error) {
+	b, err := os.ReadFile(w.Out)
 	if err != nil {
 		return t, fmt.Errorf("stores: %w", err)
 	}
 	for ; len(b) >= recordSize; b = b[recordSize:] {
 		ns, addr := int64(binary.NativeEndian.Uint64(b)), binary.NativeEndian.Uint32(b[8:])
-		if n := binary.NativeEndian.Uint32(b[12:]); n != 0 {
+		switch n := binary.NativeEndian.Uint32(b[12:]); {
+		case n == 0:
+			t.Stores = append(t.Stores, Store{ns, addr})
+		case uint64(addr) == w.Handler.Mark:
+			t.Marks = append(t.Marks, Activation{ns, int64(n)})
+		default:
 			t.Activations = append(t.Activations, Activation{ns, int64(n)})
-			continue
 		}
-		t.Stores = append(t.Stores, Store{ns, addr})
 	}
 	return t, nil
 }

@@ -1,7 +1,7 @@
 // nictime: a QEMU TCG plugin that writes down the virtual time, in nanoseconds, of every guest store to given physical
 // addresses. The store to a MAC's TDAR, which starts a transmission, is the instant at which the emulated NIC sends.
 //
-//   -plugin nictime.so,out=FILE,store=0x2188014[,store=…][,pc=FIRST-END…][,entry=ADDR,exit=ADDR,stamp=ADDR]
+//   -plugin nictime.so,out=FILE,store=0x2188014[,store=…][,pc=FIRST-END…][,entry=ADDR,exit=ADDR,stamp=ADDR[,mark=ADDR,shift=N]]
 //
 // out gets a record of 16 bytes a store, in host byte order: time (64 bits), address (32 bits), 0 (32 bits). pc= limits
 // what is watched to the code between two virtual addresses, which keeps the rest of the guest at its speed; without it
@@ -11,6 +11,9 @@
 // activations, too, with the address of the entry and, where a store has 0, how many instructions it took, both of these
 // included. Only instructions that pc= names count. The time is that of its first store to stamp=, a device's register: the
 // clock can be read where a device is accessed, and nowhere else.
+//
+// mark= is an instruction: out gets a record for each time that it comes in an activation, with its address, its own time,
+// each instruction since the store taking 2^shift ns, and how many there were from the entry to this one.
 //
 // The interface is declared here, from QEMU's documentation (docs/devel/tcg-plugins.rst), because distributions do not
 // package its header. It uses what is the same in API versions 1 (QEMU 4.2 to 8) and 2 to 4 (QEMU 9, 10). One function is
@@ -74,7 +77,7 @@ enum { MAX_STORES = 8, MAX_RANGES = 64 };
 static uint64_t stores[MAX_STORES];
 static struct { uint64_t first, end; } ranges[MAX_RANGES];
 static int n_stores, n_ranges;
-static uint64_t entry_pc, exit_pc, stamp_addr;
+static uint64_t entry_pc, exit_pc, stamp_addr, mark_pc, shift;
 static int out = -1;
 
 struct record {
@@ -92,13 +95,21 @@ static void put(struct record r) {
 // The activation that is under way.
 static struct {
 	bool active;
-	uint32_t count;
-	int64_t ns; // 0: no store to stamp= yet
+	uint32_t count, stamped; // instructions; those until the store to stamp=
+	int64_t ns;              // 0: no such store yet
 } activation;
 
 static void on_instruction(unsigned vcpu, void *data) {
 	(void)vcpu, (void)data;
 	activation.count++;
+}
+
+static void on_mark(unsigned vcpu, void *data) {
+	(void)vcpu, (void)data;
+	activation.count++;
+	if (activation.active && activation.ns)
+		put((struct record){activation.ns + ((int64_t)(activation.count - activation.stamped) << shift), (uint32_t)mark_pc,
+			activation.count});
 }
 
 static void on_first(unsigned vcpu, void *data) {
@@ -119,8 +130,10 @@ static void on_store(unsigned vcpu, meminfo info, uint64_t vaddr, void *data) {
 	(void)vcpu, (void)data;
 	if (!qemu_plugin_mem_is_store(info)) // QEMU 7.2 reports loads that it had to begin anew, whatever was asked for
 		return;
-	if (activation.active && !activation.ns && vaddr == stamp_addr)
+	if (activation.active && !activation.ns && vaddr == stamp_addr) {
 		activation.ns = clock_ns(CLOCK_VIRTUAL);
+		activation.stamped = activation.count;
+	}
 	for (int i = 0; i < n_stores; i++) {
 		// Registers are mapped one to one: the cheap comparison first.
 		if (vaddr != stores[i])
@@ -150,7 +163,8 @@ static void on_translation(plugin_id id, struct qemu_plugin_tb *tb) {
 		qemu_plugin_register_vcpu_mem_cb(insn, on_store, CB_NO_REGS, MEM_W, NULL);
 		if (entry_pc)
 			qemu_plugin_register_vcpu_insn_exec_cb(insn,
-				pc == entry_pc ? on_first : pc == exit_pc ? on_last : on_instruction, CB_NO_REGS, NULL);
+				pc == entry_pc ? on_first : pc == exit_pc ? on_last : pc == mark_pc ? on_mark : on_instruction,
+				CB_NO_REGS, NULL);
 	}
 }
 
@@ -171,6 +185,7 @@ static int set(const char *arg) {
 	}
 	static const struct { const char *name; size_t length; uint64_t *value; } single[] = {
 		{"entry=", 6, &entry_pc}, {"exit=", 5, &exit_pc}, {"stamp=", 6, &stamp_addr},
+		{"mark=", 5, &mark_pc}, {"shift=", 6, &shift},
 	};
 	for (size_t i = 0; i < sizeof single / sizeof *single; i++)
 		if (!strncmp(arg, single[i].name, single[i].length)) {
