@@ -156,7 +156,8 @@ func (r *testRun) toolchain(ctx context.Context) (string, error) {
 func (r *testRun) images(ctx context.Context) (string, error) {
 	built := map[string]string{} // by load
 	// tools/bench/inband builds the one with bulk, for a configuration of its own.
-	tested := []string{"gc", "spin", "print", "reload", "send", "gc,spin,print,reload,send"}
+	const allAtOnce = "gc,spin,print,reload,send"
+	tested := []string{"gc", "spin", "print", "reload", "send", allAtOnce}
 	for _, load := range append([]string{""}, tested...) {
 		o := firmware.Options{}
 		if load != "" {
@@ -169,13 +170,14 @@ func (r *testRun) images(ctx context.Context) (string, error) {
 		built[load] = o.File()
 	}
 	var tasks []string
-	for _, load := range append([]string{""}, tested...) {
+	for _, load := range []string{"", "gc", "spin", "print", allAtOnce} {
 		const name = "latency"
-		o := firmware.Options{Tasks: name, Out: filepath.Join(r.root, "build", "test", "gateway-"+name+load+".elf")}
 		key := name
+		o := firmware.Options{Tasks: name}
 		if load != "" {
-			o.Load, key = []string{load}, name+"+"+load
+			o.Load, key = strings.Split(load, ","), name+"+"+load
 		}
+		o.Out = filepath.Join(r.root, "build", "test", strings.NewReplacer("+", "-", ",", "-").Replace("gateway-"+key)+".elf")
 		if err := r.build(ctx, &o); err != nil {
 			return "", err
 		}
