@@ -12,8 +12,8 @@
 // included. Only instructions that pc= names count. The time is that of its first store to stamp=, a device's register: the
 // clock can be read where a device is accessed, and nowhere else.
 //
-// mark= is an instruction: out gets a record for each time that it comes in an activation, with its address, its own time,
-// each instruction since the store taking 2^shift ns, and how many there were from the entry to this one.
+// mark= is an instruction: out gets a record for each activation that it comes in, with its address, its own time, reckoned
+// from the store's, an instruction taking 2^shift ns, and how many there were from the entry to this one.
 //
 // The interface is declared here, from QEMU's documentation (docs/devel/tcg-plugins.rst), because distributions do not
 // package its header. It uses what is the same in API versions 1 (QEMU 4.2 to 8) and 2 to 4 (QEMU 9, 10). One function is
@@ -95,7 +95,7 @@ static void put(struct record r) {
 // The activation that is under way.
 static struct {
 	bool active;
-	uint32_t count, stamped; // instructions; those until the store to stamp=
+	uint32_t count, stamped, marked; // instructions; those until the store to stamp=, and until mark=, 0: not come
 	int64_t ns;              // 0: no such store yet
 } activation;
 
@@ -106,10 +106,7 @@ static void on_instruction(unsigned vcpu, void *data) {
 
 static void on_mark(unsigned vcpu, void *data) {
 	(void)vcpu, (void)data;
-	activation.count++;
-	if (activation.active && activation.ns)
-		put((struct record){activation.ns + ((int64_t)(activation.count - activation.stamped) << shift), (uint32_t)mark_pc,
-			activation.count});
+	activation.marked = ++activation.count;
 }
 
 static void on_first(unsigned vcpu, void *data) {
@@ -117,10 +114,14 @@ static void on_first(unsigned vcpu, void *data) {
 	activation.active = true; // one that a fault ended has left it set
 	activation.count = 1;
 	activation.ns = 0;
+	activation.marked = 0;
 }
 
 static void on_last(unsigned vcpu, void *data) {
 	(void)vcpu, (void)data;
+	if (activation.active && activation.ns && activation.marked)
+		put((struct record){activation.ns + ((int64_t)activation.marked - activation.stamped) * (1 << shift),
+			(uint32_t)mark_pc, activation.marked});
 	if (activation.active)
 		put((struct record){activation.ns, (uint32_t)entry_pc, activation.count + 1});
 	activation.active = false;
