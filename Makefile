@@ -12,7 +12,7 @@ MORTISE := build/mortise
 
 help:
 	@echo 'make firmware   build build/mx6ullevk/gateway.elf'
-	@echo '                LOAD=gc,print: gateway-load.elf, with in-band load (gc, spin, print, bulk)'
+	@echo '                LOAD=gc,print: gateway-load.elf, with in-band load (gc, spin, print, reload, send, bulk)'
 	@echo '                TASKS=control: gateway-control.elf, with the oob tasks of image/gateway/tasks_control.go'
 	@echo 'make run        boot it in QEMU with live peers; a table of latencies; ^C ends it'
 	@echo '                FOR=20s: end by itself  PCAP=FILE: keep a capture'
@@ -35,10 +35,8 @@ test: $(MORTISE)
 	@$(MORTISE) test -qemu '$(QEMU)'
 
 bench:
-	@$(GO) run ./tools/bench $(if $(QEMU),-qemu '$(QEMU)') $(if $(FULL),-full) -repeat $(or $(REPEAT),1) \
+	@$(GO) run ./tools/bench $(if $(QEMU),-qemu '$(QEMU)') $(if $(FULL),-full) -repeat $(or $(REPEAT),1) -inband \
 	  -json build/bench/report.json -svg build/bench/report.svg
-	@echo
-	@$(GO) run ./tools/bench inband $(if $(QEMU),-qemu '$(QEMU)')
 
 check: $(MORTISE)
 	$(GO) vet ./...

@@ -11,7 +11,7 @@ import (
 )
 
 func init() {
-	loads = append(loads, func() {
+	loads = append(loads, func(*gatewayImage) {
 		go serveBulk(bulk.DiscardPort, bulk.Discard)
 		go serveBulk(bulk.GeneratePort, bulk.Generate)
 	})

@@ -11,7 +11,7 @@ import (
 )
 
 func init() {
-	loads = append(loads, func() {
+	loads = append(loads, func(*gatewayImage) {
 		for range churners {
 			go churn()
 		}

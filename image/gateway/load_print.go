@@ -5,7 +5,7 @@ package main
 import "fmt"
 
 func init() {
-	loads = append(loads, func() { go scribble() })
+	loads = append(loads, func(*gatewayImage) { go scribble() })
 }
 
 // scribble writes to the console without a pause: each character waits for the one before it to leave the UART.

@@ -5,7 +5,7 @@ package main
 import "fmt"
 
 func init() {
-	loads = append(loads, func() {
+	loads = append(loads, func(*gatewayImage) {
 		fmt.Println("load: spin")
 		for range 2 {
 			go spin()

@@ -2,8 +2,9 @@
 
 // Command gateway is the firmware: the two stages with everything between them, as the configuration asks for.
 //
-// main.go says in what order things start, devices.go maps the configuration to devices, sockets.go to oob ports, dispatch.go is the oob stage's
-// activation, tasks.go its tasks, link.go follows the cables, service.go serves in-band's interrupts, supervise.go starts and stops the oob stage, watchdog.go and watchdog_oob.go feed
+// main.go says in what order things start, devices.go maps the configuration to devices, sockets.go to oob ports, apply.go takes another one at run
+// time, dispatch.go is the oob stage's activation, tasks.go its tasks, link.go follows the cables, service.go serves in-band's
+// interrupts, supervise.go starts and stops the oob stage, watchdog.go and watchdog_oob.go feed
 // the watchdog and note what a reset would otherwise take away, status.go is what the status page shows.
 // load_*.go and inject*.go are built into images for tests only.
 //
@@ -52,7 +53,7 @@ type gatewayImage struct {
 
 	beatAt uint32 // activations at the last beat
 
-	described []status.Device // what never changes of each device
+	described atomic.Pointer[[]status.Device] // what changes with the configuration only of each device
 
 	conflicts atomic.Uint64 // other hosts seen with an address of ours
 }
@@ -78,7 +79,7 @@ func main() {
 	go g.watchDrops()
 	task.Serve()
 	for _, load := range loads {
-		load()
+		load(g)
 	}
 	select {}
 }
@@ -134,15 +135,22 @@ func fuseMAC(controller string) (gateway.MAC, bool) {
 
 // configure reads the configuration that is embedded in the image.
 func (g *gatewayImage) configure() (err error) {
-	if g.cfg, err = gateway.Parse("gateway.toml", mortise.GatewayTOML, boardOf()); err != nil {
-		return err
+	g.cfg, g.tables, err = compile(mortise.GatewayTOML)
+	return err
+}
+
+// compile reads a configuration.
+func compile(text []byte) (*gateway.Config, *gateway.Tables, error) {
+	cfg, err := gateway.Parse("gateway.toml", text, boardOf())
+	if err != nil {
+		return nil, nil, err
 	}
 	seed, err := hex.DecodeString(macSeed)
 	if err != nil {
-		return fmt.Errorf("MAC seed: %w", err)
+		return nil, nil, fmt.Errorf("MAC seed: %w", err)
 	}
-	g.tables, err = g.cfg.Tables(seed, fuseMAC)
-	return err
+	tables, err := cfg.Tables(seed, fuseMAC)
+	return cfg, tables, err
 }
 
 // startInband starts gVisor over the devices, Go's net package over gVisor, and the services.
@@ -161,7 +169,7 @@ func (g *gatewayImage) startInband() (err error) {
 	if g.cfg.Status.Port == 0 {
 		return nil
 	}
-	g.described = g.describeDevices()
+	g.describe(g.tables)
 	l, err := g.stack.ListenTCP(g.cfg.Status.Port)
 	if err != nil {
 		return fmt.Errorf("status page: %w", err)

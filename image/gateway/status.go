@@ -72,10 +72,11 @@ func faultStatus(f *stage.Fault) *status.Fault {
 	return s
 }
 
-// describeDevices returns what never changes of each device.
-func (g *gatewayImage) describeDevices() (devices []status.Device) {
-	for i := range g.tables.Devices {
-		t := &g.tables.Devices[i]
+// describe says what the status page shows of each device that changes with the configuration only.
+func (g *gatewayImage) describe(tables *gateway.Tables) {
+	var devices []status.Device
+	for i := range tables.Devices {
+		t := &tables.Devices[i]
 		d := status.Device{Name: t.Name, Controller: t.Controller, MAC: t.MAC.String(), MACSource: string(t.MACSource)}
 		for _, p := range t.Ports {
 			addr := fmt.Sprintf("%d.%d.%d.%d/%d", p.Addr>>24, p.Addr>>16&255, p.Addr>>8&255, p.Addr&255, p.Prefix)
@@ -83,12 +84,12 @@ func (g *gatewayImage) describeDevices() (devices []status.Device) {
 		}
 		devices = append(devices, d)
 	}
-	return devices
+	g.described.Store(&devices)
 }
 
 func (g *gatewayImage) deviceStatus(i int) status.Device {
 	d := g.devices[i]
-	s := g.described[i]
+	s := (*g.described.Load())[i]
 	s.Up, s.Link, s.Diverted = d.Up(), d.Driver().Link().String(), divert.Diverted(uint32(i))
 	s.Groups = append(make([]status.Group, 0, 4), driverGroup(d), crossingGroup(d))
 	if g.tables.Devices[i].Diverted {

@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"mortise/tools/bench/inband"
 	"mortise/tools/bench/latency"
 	"mortise/tools/bench/plugin"
 	"mortise/tools/qemu"
@@ -37,6 +39,13 @@ type options struct {
 	full     bool
 	svg      string
 	repeat   int
+	inband   bool
+}
+
+// report is all that a run found.
+type report struct {
+	*latency.Report
+	Inband *inband.Report `json:",omitempty"` // nil: not measured
 }
 
 func main() {
@@ -52,6 +61,7 @@ func main() {
 	flag.BoolVar(&o.full, "full", false, "the full matrix: each load, size, tagged and not")
 	flag.StringVar(&o.svg, "svg", "", "plot the distributions to this `file`, too")
 	flag.IntVar(&o.repeat, "repeat", 1, "run each case `n` times and compare the runs")
+	flag.BoolVar(&o.inband, "inband", false, "what in-band's traffic costs, too, beside stock TamaGo and gVisor")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -80,20 +90,41 @@ func run(ctx context.Context, o *options, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	report, err := o.measure(ctx, config, cases, log)
-	if err != nil {
+	r := report{}
+	if r.Report, err = o.measure(ctx, config, cases, log); err != nil {
 		return err
 	}
-	if err := report.WriteText(out, cases); err != nil {
+	if err := r.WriteText(out, cases); err != nil {
 		return err
 	}
-	if err := errors.Join(write(o.json, report.WriteJSON), write(o.svg, report.WriteSVG)); err != nil {
+	missed := r.Missed()
+	if o.inband {
+		m := inbandRun{emulator: config.Emulator, dir: o.dir, cases: inband.Cases()}
+		if r.Inband, err = m.measure(ctx, log); err != nil {
+			return err
+		}
+		fmt.Fprintln(out)
+		if err := r.Inband.WriteText(out, m.cases); err != nil {
+			return err
+		}
+		missed = missed || len(r.Inband.Check(m.cases)) > 0
+	}
+	if err := errors.Join(write(o.json, asJSON(r)), write(o.svg, r.WriteSVG)); err != nil {
 		return err
 	}
-	if o.check && report.Missed() {
+	if o.check && missed {
 		return errMissed
 	}
 	return nil
+}
+
+// asJSON returns what writes a report for machines.
+func asJSON(report any) func(io.Writer) error {
+	return func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "\t")
+		return e.Encode(report)
+	}
 }
 
 func (o *options) selected() (cases []latency.Case, err error) {

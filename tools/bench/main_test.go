@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
+	"mortise/tools/bench/inband"
 	"mortise/tools/bench/latency"
 )
 
@@ -54,7 +57,7 @@ func TestList(t *testing.T) {
 	if err := run(t.Context(), &options{list: true, pattern: "oob"}, &out, t.Output()); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Count(out.String(), "\n"), 12; got != want {
+	if got, want := strings.Count(out.String(), "\n"), 15; got != want {
 		t.Errorf("-list -case oob: %d lines, want %d:\n%s", got, want, out.String())
 	}
 }
@@ -84,5 +87,24 @@ func TestCheckWithoutFirmware(t *testing.T) {
 	var report latency.Report
 	if err := json.Unmarshal(b, &report); err != nil || len(report.Skipped) != 1 {
 		t.Errorf("JSON report: %+v, %v, want one case skipped", report, err)
+	}
+}
+
+// TestJSON checks that what in-band costs is in the report beside the latencies, where it was measured.
+func TestJSON(t *testing.T) {
+	r := report{Report: &latency.Report{QEMU: "7.2.22", Results: []*latency.Result{{Case: "oob"}}}}
+	for _, in := range []*inband.Report{nil, {QEMU: "7.2.22", Results: []inband.Result{{Case: "udp-echo", Image: inband.Ours, Cost: 81804}}}} {
+		r.Inband = in
+		var b bytes.Buffer
+		if err := asJSON(r)(&b); err != nil {
+			t.Fatal(err)
+		}
+		var got report
+		if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(r, got); diff != "" {
+			t.Errorf("JSON round trip (-want +got):\n%s", diff)
+		}
 	}
 }

@@ -19,7 +19,7 @@ import (
 const (
 	envGo     = "MORTISE_TAMAGO_GO"  // go command that builds firmware
 	envPlain  = "MORTISE_ELF"        // the production image
-	envLoad   = "MORTISE_LOAD_ELF"   // an image for each kind of in-band load: gc=PATH:spin=PATH
+	envLoad   = "MORTISE_LOAD_ELF"   // an image for each in-band load: gc=PATH:spin=PATH
 	envTasks  = "MORTISE_TASKS_ELF"  // images with oob tasks: NAME=PATH:NAME+LOAD=PATH
 	envInject = "MORTISE_INJECT_ELF" // the image with fault injection
 	envLogs   = "MORTISE_TEST_LOGS"  // folder for the serial log and the capture of a test that failed
@@ -154,13 +154,15 @@ func (r *testRun) toolchain(ctx context.Context) (string, error) {
 
 // images builds the firmware once for all tests.
 func (r *testRun) images(ctx context.Context) (string, error) {
-	built := map[string]string{}              // by load
-	tested := []string{"gc", "spin", "print"} // tools/bench/inband builds the one with bulk, for a configuration of its own
+	built := map[string]string{} // by load
+	// tools/bench/inband builds the one with bulk, for a configuration of its own.
+	const allAtOnce = "gc,spin,print,reload,send"
+	tested := []string{"gc", "spin", "print", "reload", "send", allAtOnce}
 	for _, load := range append([]string{""}, tested...) {
 		o := firmware.Options{}
 		if load != "" {
-			o.Load = []string{load}
-			o.Out = filepath.Join(r.root, "build", "test", "gateway-"+load+".elf")
+			o.Load = strings.Split(load, ",")
+			o.Out = filepath.Join(r.root, "build", "test", "gateway-"+strings.ReplaceAll(load, ",", "-")+".elf")
 		}
 		if err := r.build(ctx, &o); err != nil {
 			return "", err
@@ -168,12 +170,13 @@ func (r *testRun) images(ctx context.Context) (string, error) {
 		built[load] = o.File()
 	}
 	var tasks []string
-	for _, want := range append([]string{"selftest", "control", "latency"}, prefixed("latency+", tested)...) {
+	for _, want := range append([]string{"selftest", "control", "sockecho", "latency"}, prefixed("latency+", []string{"gc", "spin", "print", allAtOnce})...) {
 		name, load, loaded := strings.Cut(want, "+")
-		o := firmware.Options{Tasks: name, Out: filepath.Join(r.root, "build", "test", "gateway-"+want+".elf")}
+		o := firmware.Options{Tasks: name}
 		if loaded {
-			o.Load = []string{load}
+			o.Load = strings.Split(load, ",")
 		}
+		o.Out = filepath.Join(r.root, "build", "test", strings.NewReplacer("+", "-", ",", "-").Replace("gateway-"+want)+".elf")
 		if err := r.build(ctx, &o); err != nil {
 			return "", err
 		}

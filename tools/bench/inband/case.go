@@ -15,7 +15,8 @@ type Image string
 // Images.
 const (
 	Ours  Image = "mortise"
-	Stock Image = "stock" // TamaGo's ENET driver, gVisor through its channel endpoint
+	Spin  Image = "mortise-spin" // with LOAD=spin besides; its figures are shown as ours
+	Stock Image = "stock"        // TamaGo's ENET driver, gVisor through its channel endpoint
 )
 
 // Case is a kind of traffic. What it costs is counted from when it has warmed up, Count times.
@@ -26,6 +27,7 @@ type Case struct {
 	Count int
 	Bound int64 // on our image: Unit's instructions, or Worst's milliseconds
 	Worst bool  // the figure is the longest of Count times, in ms
+	Spin  bool  // on our image with goroutines that spin: all instructions count, theirs too
 	warm  int
 	run   func(s *session, warm, count int) (work, error)
 }
@@ -57,7 +59,17 @@ func Cases() []Case {
 		{Name: "http-metrics", About: "HTTP, /metrics", Unit: "request", warm: 5, Count: 40, Bound: 837_000, run: get("/metrics")},
 		{Name: "udp-echo", About: "UDP echo, 64 bytes", Unit: "echo", warm: 50, Count: 500, Bound: 84_000, run: echo},
 		{Name: "echo-http", About: "UDP echo while HTTP is served", Unit: "ms, worst", warm: 5, Count: 100, Bound: 8, Worst: true, run: echoUnderHTTP},
+		// The bound is the figure. Nothing is measured beside it: stock never answers.
+		{Name: "spin-page", About: "HTTP, the status page, LOAD=spin", Unit: "request", warm: 1, Count: 10, Bound: 50_000_000, Spin: true, run: pages("/")},
 	}
+}
+
+// images returns those that the case runs on.
+func (c *Case) images() []Image {
+	if c.Spin {
+		return []Image{Spin}
+	}
+	return []Image{Ours, Stock}
 }
 
 // Result is what a case costs on an image.
@@ -70,7 +82,7 @@ type Result struct {
 
 // Run measures cases on one image, in one session.
 func Run(ctx context.Context, e *qemu.Emulator, kernel, dir string, image Image, cases []Case) (results []Result, err error) {
-	s, err := start(ctx, e, kernel, dir, "inband-"+string(image))
+	s, err := start(ctx, e, kernel, dir, "inband-"+string(image), image != Spin)
 	if s != nil {
 		defer s.close()
 	}
@@ -88,13 +100,21 @@ func Run(ctx context.Context, e *qemu.Emulator, kernel, dir string, image Image,
 		if err != nil {
 			return nil, fmt.Errorf("%s: %s: %w", image, c.Name, err)
 		}
-		r := Result{Case: c.Name, Image: image, Cost: w.instructions / int64(c.Count), Bytes: w.bytes / c.Count}
+		r := Result{Case: c.Name, Image: shown(image), Cost: w.instructions / int64(c.Count), Bytes: w.bytes / c.Count}
 		if c.Worst {
 			r.Cost = int64(w.worst)
 		}
 		results = append(results, r)
 	}
 	return results, nil
+}
+
+// shown returns the image that a figure is shown as.
+func shown(image Image) Image {
+	if image == Spin {
+		return Ours
+	}
+	return image
 }
 
 // count runs f and returns the instructions that the guest has executed meanwhile.
@@ -191,6 +211,38 @@ func get(path string) func(s *session, warm, count int) (work, error) {
 	}
 }
 
+// pages has the guest answer requests for path, each on a connection of its own. From the first segment to the answer's last,
+// all instructions count: where no goroutine is ever idle that is time, and needs no question to the emulator, during which time
+// would go on.
+func pages(path string) func(s *session, warm, count int) (work, error) {
+	request := "GET " + path + " HTTP/1.1\r\nHost: lan0\r\n\r\n"
+	return func(s *session, warm, count int) (w work, err error) {
+		for i := range warm + count {
+			first := s.passed
+			if err := s.connect(statusPort); err != nil {
+				return w, err
+			}
+			var r response
+			s.conn.deliver = r.add
+			s.conn.pending = []byte(request)
+			if err := s.until(path, r.complete, func() int { return s.conn.received }); err != nil {
+				return w, err
+			}
+			if !bytes.HasPrefix(r.b, []byte("HTTP/1.1 200 ")) {
+				return w, fmt.Errorf("%s: answer %.40q, want status 200", path, r.b)
+			}
+			if i >= warm {
+				w.bytes += len(r.b)
+				w.instructions += int64(s.passed-first) * int64(release) >> shift
+			}
+			if err := s.disconnect(); err != nil {
+				return w, err
+			}
+		}
+		return w, nil
+	}
+}
+
 // response is an HTTP response, as far as it has come.
 type response struct{ b []byte }
 
@@ -217,7 +269,7 @@ func echo(s *session, warm, count int) (w work, err error) {
 		return func() error {
 			for range n {
 				want := s.datagrams + 1
-				s.out = append(s.out, udp(s.guest, 40000, echoPort, make([]byte, echoPayload)))
+				s.out = append(s.out, cable.UDP(s.guest, sourcePort, echoPort, make([]byte, echoPayload)))
 				if err := s.until("UDP echo", func() bool { return s.datagrams >= want }, func() int { return s.datagrams }); err != nil {
 					return err
 				}
@@ -249,7 +301,7 @@ func echoUnderHTTP(s *session, warm, count int) (w work, err error) {
 	}
 	for i := range warm + count {
 		before, answered := s.datagrams, 0
-		s.out = append(s.out, udp(s.guest, 40000, echoPort, make([]byte, echoPayload)))
+		s.out = append(s.out, cable.UDP(s.guest, sourcePort, echoPort, make([]byte, echoPayload)))
 		for took := 1; answered == 0 || took <= echoEvery; took++ {
 			if took > stall {
 				return w, fmt.Errorf("no UDP echo for %v", stall*release)

@@ -11,18 +11,18 @@ import (
 // In-band's cost keeps its bounds, and is no higher than that of stock TamaGo and gVisor on the same board.
 func TestGates(t *testing.T) {
 	if testing.Short() {
-		t.Skip("boots two firmwares")
+		t.Skip("boots three firmwares")
 	}
 	toolchain := os.Getenv("MORTISE_TAMAGO_GO")
-	ours, stock := os.Getenv("MORTISE_INBAND_ELF"), os.Getenv("MORTISE_STOCKPEER_ELF")
+	ours, spin, stock := os.Getenv("MORTISE_INBAND_ELF"), os.Getenv("MORTISE_INBAND_SPIN_ELF"), os.Getenv("MORTISE_STOCKPEER_ELF")
 	if toolchain == "" && ours == "" {
-		t.Skip("no firmware: set MORTISE_INBAND_ELF (and MORTISE_STOCKPEER_ELF), or MORTISE_TAMAGO_GO to build it")
+		t.Skip("no firmware: set MORTISE_INBAND_ELF (and MORTISE_INBAND_SPIN_ELF, MORTISE_STOCKPEER_ELF), or MORTISE_TAMAGO_GO to build it")
 	}
 	emulator, err := qemu.Find("")
 	if err != nil {
 		t.Skip(err)
 	}
-	images := Images{Ours: ours, Stock: stock}
+	images := Images{Ours: ours, Spin: spin, Stock: stock}
 	if ours == "" {
 		root, err := latency.Root()
 		if err != nil {

@@ -13,7 +13,7 @@ import (
 // Images are the firmware files, by what they are.
 type Images map[Image]string
 
-// Build builds both images into dir from the module at root. toolchain is the go command that knows GOOS=tamago; if it is
+// Build builds the images into dir from the module at root. toolchain is the go command that knows GOOS=tamago; if it is
 // empty one is found.
 func Build(ctx context.Context, root, toolchain, dir string, log io.Writer) (Images, error) {
 	dir, err := filepath.Abs(dir)
@@ -31,14 +31,17 @@ func Build(ctx context.Context, root, toolchain, dir string, log io.Writer) (Ima
 	}
 	env = append(env, "TAMAGO="+toolchain)
 
-	ours := command(ctx, root, env, log, "go", "run", "./tools/mortise", "firmware", "-load", "bulk", "-config",
-		filepath.Join("tools", "bench", "inband", "lan0.toml"))
-	if err := ours.Run(); err != nil {
-		return nil, fmt.Errorf("build the firmware: %w", err)
-	}
-	images := Images{Ours: filepath.Join(dir, "inband.elf"), Stock: filepath.Join(dir, "stockpeer.elf")}
-	if err := copyFile(images[Ours], filepath.Join(root, "build", "mx6ullevk", "gateway-load.elf")); err != nil {
-		return nil, err
+	images := Images{Stock: filepath.Join(dir, "stockpeer.elf")}
+	for image, load := range map[Image]string{Ours: "bulk", Spin: "bulk,spin"} {
+		images[image] = filepath.Join(dir, "inband-"+strings.ReplaceAll(load, ",", "-")+".elf")
+		build := command(ctx, root, env, log, "go", "run", "./tools/mortise", "firmware", "-load", load, "-config",
+			filepath.Join("tools", "bench", "inband", "lan0.toml"))
+		if err := build.Run(); err != nil {
+			return nil, fmt.Errorf("build the firmware with load %s: %w", load, err)
+		}
+		if err := copyFile(images[image], filepath.Join(root, "build", "mx6ullevk", "gateway-load.elf")); err != nil {
+			return nil, err
+		}
 	}
 	env = append(os.Environ(), "GOOS=tamago", "GOARCH=arm", "GOARM=7", "GOOSPKG=github.com/usbarmory/tamago", "CGO_ENABLED=0",
 		"GOTOOLCHAIN=local", "GOFLAGS=", "GOEXPERIMENT=", "GOWORK=off", "GOROOT=")

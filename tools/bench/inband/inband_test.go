@@ -5,39 +5,42 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"mortise/tools/packet"
 	"mortise/tools/qemu"
 )
 
 func TestParse(t *testing.T) {
-	// What we build has our address as its source: turned round, it is a frame to us.
-	turn := func(frame []byte) []byte {
-		b := bytes.Clone(frame)
-		copy(b[etherSize+12:], guestIP[:])
-		copy(b[etherSize+16:], hostIP[:])
-		return b
+	guest := packet.Link{MAC: packet.MAC{0x02, 0, 0, 0, 0x01, 0x01}, Addr: cable.Peer, Peer: cable.Addr}
+	segment := packet.Segment{From: 80, To: 40001, Seq: 0xfffffff0, Ack: 7, Flags: packet.ACK | packet.PSH, Window: 1000, Payload: []byte("odd")}
+	whole := guest.TCP(cable.MAC, &segment)
+	c, ok := parse(whole)
+	if diff := cmp.Diff(&segment, c.tcp); !ok || diff != "" || c.source != guest.MAC {
+		t.Errorf("parse of a segment from %v: %v (-want +got):\n%s", c.source, ok, diff)
 	}
-	s := segment{from: 80, to: 40001, seq: 0xfffffff0, ack: 7, flags: ack | psh, window: 1000, payload: []byte("odd")}
-	whole := turn(s.frame(hostMAC))
-	p, ok := parse(whole)
-	if !ok || p.tcp == nil || string(p.tcp.payload) != "odd" || p.tcp.seq != s.seq || p.tcp.ack != 7 || p.tcp.window != 1000 ||
-		p.tcp.from != 80 || p.tcp.to != 40001 || p.tcp.flags != ack|psh {
-		t.Errorf("parse(segment) = %+v, %v", p.tcp, ok)
+	if c, ok := parse(guest.UDP(cable.MAC, 7777, sourcePort, []byte("hello"))); !ok || string(c.datagram) != "hello" {
+		t.Errorf("parse of a datagram = %q, %v", c.datagram, ok)
 	}
-	if p, ok := parse(turn(udp(hostMAC, 7777, 40000, []byte("hello")))); !ok || string(p.datagram) != "hello" {
-		t.Errorf("parse(datagram) = %q, %v", p.datagram, ok)
-	}
-	for i := etherSize; i < etherSize+ipSize+tcpSize+len(s.payload); i++ {
+	for i := packet.EthernetSize; i < packet.EthernetSize+packet.IPv4Size+packet.TCPSize+len(segment.Payload); i++ {
 		b := bytes.Clone(whole)
 		b[i] ^= 0x10
-		if p, ok := parse(b); ok {
-			t.Errorf("byte %d changed: parse = %+v, true", i, p.tcp)
+		if c, ok := parse(b); ok {
+			t.Errorf("byte %d changed: parse = %+v, true", i, c.tcp)
 		}
 	}
 	for n := range whole {
 		parse(whole[:n]) // must not panic
 	}
-	if p, ok := parse(arp(2, hostMAC)); !ok || p.arp != 2 {
-		t.Errorf("parse(ARP reply) = %+v, %v", p, ok)
+	for _, frame := range [][]byte{cable.TCP(guest.MAC, &segment), cable.ARP(packet.ARPRequest, packet.Broadcast)} {
+		if _, ok := parse(frame); ok {
+			t.Errorf("parse of a frame of our own, to the guest: ok")
+		}
+	}
+	for _, operation := range []uint16{packet.ARPRequest, packet.ARPReply} {
+		if c, ok := parse(guest.ARP(operation, cable.MAC)); !ok || c.arp != operation {
+			t.Errorf("parse of ARP operation %d = %+v, %v", operation, c, ok)
+		}
 	}
 }
 
@@ -45,14 +48,14 @@ func TestParse(t *testing.T) {
 func opened(t *testing.T) *conn {
 	t.Helper()
 	c := newConn(40000, 80)
-	if out := c.output(); len(out) != 1 || out[0].flags != syn {
+	if out := c.output(); len(out) != 1 || out[0].Flags != packet.SYN {
 		t.Fatalf("first output = %+v, want a SYN", out)
 	}
 	if out := c.output(); out != nil {
 		t.Fatalf("output before the answer = %+v", out)
 	}
-	c.input(&segment{from: 80, to: 40000, seq: 99, ack: c.next, flags: syn | ack, window: 3 * mss})
-	if out := c.output(); len(out) != 1 || out[0].flags != ack || out[0].ack != 100 {
+	c.input(&packet.Segment{From: 80, To: 40000, Seq: 99, Ack: c.next, Flags: packet.SYN | packet.ACK, Window: 3 * mss})
+	if out := c.output(); len(out) != 1 || out[0].Flags != packet.ACK || out[0].Ack != 100 {
 		t.Fatalf("output after SYN, ACK = %+v, want an ACK of 100", out)
 	}
 	return c
@@ -67,8 +70,8 @@ func TestConnSends(t *testing.T) {
 	if out := c.output(); len(out) != 0 {
 		t.Errorf("%d segments beyond the window", len(out))
 	}
-	c.input(&segment{from: 80, to: 40000, seq: 100, ack: c.next, flags: ack, window: 20 * mss})
-	if out := c.output(); len(out) != 2 || out[1].flags&psh == 0 || c.acked != 1+3*mss {
+	c.input(&packet.Segment{From: 80, To: 40000, Seq: 100, Ack: c.next, Flags: packet.ACK, Window: 20 * mss})
+	if out := c.output(); len(out) != 2 || out[1].Flags&packet.PSH == 0 || c.acked != 1+3*mss {
 		t.Errorf("%d segments after the ACK, %d bytes acknowledged", len(out), c.acked)
 	}
 }
@@ -77,23 +80,23 @@ func TestConnReceives(t *testing.T) {
 	c := opened(t)
 	var got []byte
 	c.deliver = func(b []byte) { got = append(got, b...) }
-	in := func(seq uint32, s string) []segment {
-		return c.input(&segment{from: 80, to: 40000, seq: seq, ack: c.next, flags: ack, window: 1, payload: []byte(s)})
+	in := func(seq uint32, s string) []packet.Segment {
+		return c.input(&packet.Segment{From: 80, To: 40000, Seq: seq, Ack: c.next, Flags: packet.ACK, Window: 1, Payload: []byte(s)})
 	}
 	if out := in(100, "ab"); len(out) != 0 {
 		t.Errorf("answer to the first segment: %+v", out)
 	}
-	if out := in(102, "cd"); len(out) != 1 || out[0].ack != 104 {
+	if out := in(102, "cd"); len(out) != 1 || out[0].Ack != 104 {
 		t.Errorf("answer to the second segment: %+v, want an ACK of 104", out)
 	}
 	in(104, "e")
-	if out := c.output(); len(out) != 1 || out[0].ack != 105 {
+	if out := c.output(); len(out) != 1 || out[0].Ack != 105 {
 		t.Errorf("output of the release: %+v, want an ACK of 105", out)
 	}
 	if string(got) != "abcde" || c.received != 5 {
 		t.Errorf("delivered %q, %d bytes", got, c.received)
 	}
-	if out := in(104, "e"); len(out) != 1 || out[0].ack != 105 || c.received != 5 || c.again != 1 {
+	if out := in(104, "e"); len(out) != 1 || out[0].Ack != 105 || c.received != 5 || c.again != 1 {
 		t.Errorf("answer to a segment sent again: %+v, %d bytes received, want an ACK of 105 and 5", out, c.received)
 	}
 	if in(106, "gap"); c.err == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 
 	"mortise/tools/qemu"
@@ -88,11 +89,17 @@ func group(n int64) string {
 // Measure runs cases on each of images.
 func Measure(ctx context.Context, e *qemu.Emulator, images Images, dir string, cases []Case) (*Report, error) {
 	report := &Report{QEMU: e.Version.String()}
-	for _, image := range []Image{Ours, Stock} {
-		if images[image] == "" {
+	for _, image := range []Image{Ours, Spin, Stock} {
+		var its []Case
+		for _, c := range cases {
+			if slices.Contains(c.images(), image) {
+				its = append(its, c)
+			}
+		}
+		if images[image] == "" || its == nil {
 			continue
 		}
-		results, err := Run(ctx, e, images[image], dir, image, cases)
+		results, err := Run(ctx, e, images[image], dir, image, its)
 		if err != nil {
 			return nil, err
 		}

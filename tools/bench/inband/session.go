@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"mortise/tools/packet"
 	"mortise/tools/qemu"
 )
 
@@ -30,17 +31,19 @@ type session struct {
 	barrier   *qemu.Barrier
 	process   *qemu.Process
 	monitor   *qemu.Monitor
-	guest     [6]byte
+	guest     packet.MAC
 	asked     bool // the guest wants our MAC address
 	out       [][]byte
 	conn      *conn
 	datagrams int
 	garbled   int
 	port      uint16 // of the last connection
+	passed    int    // releases
 }
 
-// start boots kernel.
-func start(ctx context.Context, e *qemu.Emulator, kernel, dir, name string, args ...string) (s *session, err error) {
+// start boots kernel. Without a monitor the session depends on virtual time alone: to open one takes the host's time, in
+// releases.
+func start(ctx context.Context, e *qemu.Emulator, kernel, dir, name string, monitored bool) (s *session, err error) {
 	s = &session{port: 40000}
 	if s.tick, err = qemu.NewWire(); err != nil {
 		return nil, err
@@ -70,13 +73,18 @@ func start(ctx context.Context, e *qemu.Emulator, kernel, dir, name string, args
 		Serial:   filepath.Join(dir, name+".log"),
 		Deadline: runDeadline,
 		Steady:   true,
-		Args:     append(qemu.MonitorArgs(socket), args...),
 	}
-	if err := s.tick.Send(filler()); err != nil {
+	if monitored {
+		machine.Args = qemu.MonitorArgs(socket)
+	}
+	if err := s.tick.Send(cable.Filler()); err != nil {
 		return nil, err
 	}
 	if s.process, err = machine.Start(ctx); err != nil {
 		return nil, err
+	}
+	if !monitored {
+		return s, s.boot(nil)
 	}
 	// Before the first barrier: from then on the emulator answers between releases only.
 	opened := make(chan error, 1)
@@ -100,20 +108,18 @@ func (s *session) close() {
 	s.lan.Close()
 }
 
-func filler() []byte { return ethernet(nobody, typeLocal, nil) }
-
-// boot waits until the guest answers ARP and the monitor is there.
+// boot waits until the guest answers ARP and the monitor is there, if one is to be opened.
 func (s *session) boot(opened <-chan error) error {
 	if _, err := s.barrier.Wait(passTimeout); err != nil {
 		return s.explain(err)
 	}
-	monitor := false
-	for i := 0; s.guest == ([6]byte{}) || !monitor; i++ {
-		if i >= bootRounds && s.guest == ([6]byte{}) {
-			return fmt.Errorf("the guest does not answer ARP for %v in %d ms", guestIP, bootRounds)
+	monitor := opened == nil
+	for i := 0; s.guest == (packet.MAC{}) || !monitor; i++ {
+		if i >= bootRounds && s.guest == (packet.MAC{}) {
+			return fmt.Errorf("the guest does not answer ARP for %v in %d ms", cable.Peer, bootRounds)
 		}
-		if i%askEvery == 0 && s.guest == ([6]byte{}) {
-			s.out = append(s.out, arp(1, broadcast))
+		if i%askEvery == 0 && s.guest == (packet.MAC{}) {
+			s.out = append(s.out, cable.ARP(packet.ARPRequest, packet.Broadcast))
 		}
 		if err := s.round(); err != nil {
 			return err
@@ -143,7 +149,7 @@ func (s *session) round() error {
 	}
 	if s.asked {
 		s.asked = false
-		s.out = append(s.out, arp(2, s.guest))
+		s.out = append(s.out, cable.ARP(packet.ARPReply, s.guest))
 	}
 	n := min(len(s.out), maxBurst)
 	for _, frame := range s.out[:n] {
@@ -152,7 +158,7 @@ func (s *session) round() error {
 		}
 	}
 	s.out = s.out[n:]
-	if err := s.tick.Send(filler()); err != nil {
+	if err := s.tick.Send(cable.Filler()); err != nil {
 		return s.explain(err)
 	}
 	if err := s.barrier.Pass(); err != nil {
@@ -161,6 +167,7 @@ func (s *session) round() error {
 	if _, err := s.barrier.Wait(passTimeout); err != nil {
 		return s.explain(err)
 	}
+	s.passed++
 	for {
 		frame, ok := s.lan.Poll()
 		if !ok {
@@ -179,16 +186,16 @@ func (s *session) rounds(n int) error {
 	return nil
 }
 
-func (s *session) send(segment segment) { s.out = append(s.out, segment.frame(s.guest)) }
+func (s *session) send(segment packet.Segment) { s.out = append(s.out, cable.TCP(s.guest, &segment)) }
 
 func (s *session) take(frame []byte) {
 	p, ok := parse(frame)
 	switch {
 	case !ok:
 		s.garbled++
-	case p.arp == 1:
+	case p.arp == packet.ARPRequest:
 		s.asked = true
-	case p.arp == 2:
+	case p.arp == packet.ARPReply:
 		s.guest = p.source
 	case p.tcp != nil:
 		if s.conn != nil {
@@ -230,7 +237,7 @@ func (s *session) disconnect() error {
 	if s.conn == nil {
 		return nil
 	}
-	s.send(s.conn.segment(rst|ack, nil))
+	s.send(s.conn.segment(packet.RST|packet.ACK, nil))
 	s.conn = nil
 	return s.rounds(20) // until what was on its way has come
 }

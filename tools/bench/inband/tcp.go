@@ -1,9 +1,13 @@
 package inband
 
-import "fmt"
+import (
+	"fmt"
+
+	"mortise/tools/packet"
+)
 
 const (
-	mss = 1460
+	mss = 1500 - packet.IPv4Size - packet.TCPSize
 	// window is what a conn lets the guest send ahead, in bytes, and maxBurst how many frames it sends in a release, at
 	// most: both less than the ten frames that a socket between the emulator and us holds (net.unix.max_dgram_qlen), so
 	// that nothing waits anywhere but in the guest.
@@ -46,10 +50,10 @@ func newConn(from, to uint16) *conn {
 func (c *conn) flow() uint32 { return c.next - c.unacked }
 
 // output returns what the connection sends in this release.
-func (c *conn) output() (out []segment) {
+func (c *conn) output() (out []packet.Segment) {
 	if !c.asked {
 		c.asked = true
-		out = append(out, c.segment(syn, nil))
+		out = append(out, c.segment(packet.SYN, nil))
 		c.next++
 		return out
 	}
@@ -61,9 +65,9 @@ func (c *conn) output() (out []segment) {
 		if c.flow()+uint32(n) > c.allowed {
 			break
 		}
-		s := c.segment(ack, c.pending[:n])
+		s := c.segment(packet.ACK, c.pending[:n])
 		if c.pending = c.pending[n:]; len(c.pending) == 0 {
-			s.flags |= psh
+			s.Flags |= packet.PSH
 		}
 		c.next += uint32(n)
 		c.unanswered = 0
@@ -71,52 +75,56 @@ func (c *conn) output() (out []segment) {
 	}
 	if c.unanswered > 0 {
 		c.unanswered = 0
-		out = append(out, c.segment(ack, nil))
+		out = append(out, c.segment(packet.ACK, nil))
 	}
 	return out
 }
 
-func (c *conn) segment(flags byte, payload []byte) segment {
-	return segment{from: c.from, to: c.to, seq: c.next, ack: c.expected, flags: flags, window: window, payload: payload}
+func (c *conn) segment(flags byte, payload []byte) packet.Segment {
+	s := packet.Segment{From: c.from, To: c.to, Seq: c.next, Ack: c.expected, Flags: flags, Window: window, Payload: payload}
+	if flags&packet.SYN != 0 {
+		s.MSS = mss
+	}
+	return s
 }
 
 // input takes a segment of the guest's and returns what is answered at once: every second segment with data, as TCPs do.
-func (c *conn) input(s *segment) (out []segment) {
-	if s.to != c.from || s.from != c.to || c.err != nil {
+func (c *conn) input(s *packet.Segment) (out []packet.Segment) {
+	if s.To != c.from || s.From != c.to || c.err != nil {
 		return nil
 	}
-	if s.flags&rst != 0 {
+	if s.Flags&packet.RST != 0 {
 		c.err = fmt.Errorf("TCP port %d: the guest has reset the connection", c.to)
 		return nil
 	}
-	if s.flags&syn != 0 {
-		c.expected, c.state = s.seq+1, open
+	if s.Flags&packet.SYN != 0 {
+		c.expected, c.state = s.Seq+1, open
 		c.unanswered = 1
 	}
-	c.acked += int(s.ack - c.unacked)
-	c.unacked, c.allowed = s.ack, uint32(s.window)
-	if len(s.payload) > 0 {
-		if int32(s.seq-c.expected) < 0 { // sent again: the guest was too busy to see our answer in time
+	c.acked += int(s.Ack - c.unacked)
+	c.unacked, c.allowed = s.Ack, uint32(s.Window)
+	if len(s.Payload) > 0 {
+		if int32(s.Seq-c.expected) < 0 { // sent again: the guest was too busy to see our answer in time
 			c.again++
-			return append(out, c.segment(ack, nil))
+			return append(out, c.segment(packet.ACK, nil))
 		}
-		if s.seq != c.expected {
-			c.err = fmt.Errorf("TCP port %d: the guest sent %d, want %d: a segment was lost", c.to, s.seq, c.expected)
+		if s.Seq != c.expected {
+			c.err = fmt.Errorf("TCP port %d: the guest sent %d, want %d: a segment was lost", c.to, s.Seq, c.expected)
 			return nil
 		}
-		c.expected += uint32(len(s.payload))
-		c.received += len(s.payload)
-		c.deliver(s.payload)
+		c.expected += uint32(len(s.Payload))
+		c.received += len(s.Payload)
+		c.deliver(s.Payload)
 		c.unanswered++
 	}
-	if s.flags&fin != 0 {
+	if s.Flags&packet.FIN != 0 {
 		c.expected++
 		c.unanswered++
 		c.state = closed
 	}
 	if c.unanswered >= 2 && len(c.pending) == 0 {
 		c.unanswered = 0
-		out = append(out, c.segment(ack, nil))
+		out = append(out, c.segment(packet.ACK, nil))
 	}
 	return out
 }

@@ -1,12 +1,11 @@
 package latency
 
 import (
-	"encoding/binary"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
+	"mortise/tools/packet"
 	"mortise/tools/qemu"
 )
 
@@ -17,8 +16,8 @@ import (
 // the number of these releases.
 type bulk struct {
 	wire  *qemu.Wire
-	guest MAC
-	peer  peer
+	guest packet.MAC
+	link  packet.Link
 	round int
 
 	local       uint16 // port
@@ -38,19 +37,11 @@ const (
 	bulkBody   = 128 << 10        // less than what net/http reads of a body that nobody wants
 	bulkFlight = 16 * bulkSegment // sent and not acknowledged, at most
 	// bulkSegment is what fits in an Ethernet frame: 1500 − IPv4 and TCP headers.
-	bulkSegment = 1500 - ipv4Size - tcpSize
+	bulkSegment = 1500 - packet.IPv4Size - packet.TCPSize
 	// bulkRelease is when frames enter lan0: no multiple of the requests' interval, so that all phases occur.
 	bulkRelease = 263 * time.Microsecond
 	// bulkPatience is how many rounds without an acknowledgement pass until what was sent is sent again.
 	bulkPatience = 64
-
-	tcpSize     = 20
-	protocolTCP = 6
-	tcpFIN      = 1
-	tcpSYN      = 2
-	tcpRST      = 4
-	tcpPSH      = 8
-	tcpACK      = 16
 )
 
 // bulkUnit is a request. The stream is this without end.
@@ -61,8 +52,8 @@ func newBulk() (*bulk, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &bulk{wire: w, local: 49151, peer: peer{
-		mac: peerMAC, addr: netip.AddrFrom4([4]byte{10, 0, 2, 2}), guest: netip.AddrFrom4([4]byte{10, 0, 2, 15}),
+	return &bulk{wire: w, local: 49151, link: packet.Link{
+		MAC: peerMAC, Addr: netip.AddrFrom4([4]byte{10, 0, 2, 2}), Peer: netip.AddrFrom4([4]byte{10, 0, 2, 15}),
 	}}, nil
 }
 
@@ -75,72 +66,72 @@ func (b *bulk) step() error {
 		if !ok {
 			break
 		}
-		p, ok := parsePacket(frame)
+		p, ok := packet.Parse(frame)
 		if !ok {
 			continue
 		}
-		if m, ok := p.arp(); ok {
+		if m, ok := p.ARP(); ok {
 			if err := b.takeARP(m); err != nil {
 				return err
 			}
-		} else if s, ok := p.tcp(); ok && s.to == b.local {
+		} else if s, ok := p.TCP(); ok && s.To == b.local {
 			answer = b.take(s) || answer
 		}
 	}
 	return b.send(answer)
 }
 
-func (b *bulk) takeARP(m message) error {
-	if m.source == b.peer.guest {
-		b.guest = m.sender
+func (b *bulk) takeARP(m packet.ARPMessage) error {
+	if m.Source == b.link.Peer {
+		b.guest = m.Sender
 	}
-	if m.operation == arpRequest && m.target == b.peer.addr {
-		return b.wire.Send(b.peer.arp(arpReply, m.sender))
+	if m.Operation == packet.ARPRequest && m.Target == b.link.Addr {
+		return b.wire.Send(b.link.ARP(packet.ARPReply, m.Sender))
 	}
 	return nil
 }
 
 // take reports whether s is to be acknowledged.
-func (b *bulk) take(s segment) bool {
+func (b *bulk) take(s packet.Segment) bool {
 	switch {
-	case s.flags&(tcpRST|tcpFIN) != 0:
+	case s.Flags&(packet.RST|packet.FIN) != 0:
 		b.established = false
 		b.progress = -bulkPatience // connect at once
 		return false
-	case s.flags&tcpSYN != 0 && s.flags&tcpACK != 0 && s.ack == b.next+1 && !b.established:
+	case s.Flags&packet.SYN != 0 && s.Flags&packet.ACK != 0 && s.Ack == b.next+1 && !b.established:
 		b.established = true
 		b.connections++
-		b.start, b.una, b.next = s.ack, s.ack, s.ack
-		b.expected, b.window, b.progress = s.sequence+1, uint32(s.window), b.round
+		b.start, b.una, b.next = s.Ack, s.Ack, s.Ack
+		b.expected, b.window, b.progress = s.Seq+1, uint32(s.Window), b.round
 		return true
 	case !b.established:
 		return false
 	}
-	if advance := s.ack - b.una; advance > 0 && advance <= b.next-b.una {
+	if advance := s.Ack - b.una; advance > 0 && advance <= b.next-b.una {
 		b.acked += int64(advance)
-		b.una, b.progress = s.ack, b.round
+		b.una, b.progress = s.Ack, b.round
 	}
-	b.window = uint32(s.window)
-	if s.sequence == b.expected {
-		b.expected += uint32(len(s.data))
+	b.window = uint32(s.Window)
+	if s.Seq == b.expected {
+		b.expected += uint32(len(s.Payload))
 	}
-	return len(s.data) > 0
+	return len(s.Payload) > 0
 }
 
 func (b *bulk) send(answer bool) error {
 	switch {
-	case b.guest == (MAC{}):
+	case b.guest == (packet.MAC{}):
 		if b.round%askEvery != 1 {
 			return nil
 		}
-		return b.wire.Send(b.peer.arp(arpRequest, broadcast))
+		return b.wire.Send(b.link.ARP(packet.ARPRequest, packet.Broadcast))
 	case !b.established:
 		if b.progress > 0 && b.round-b.progress < bulkPatience {
 			return nil
 		}
 		b.local++
 		b.next, b.progress = uint32(b.round)<<16, b.round
-		return b.wire.Send(b.segment(tcpSYN, b.next, nil))
+		return b.wire.Send(b.segment(packet.SYN, b.next, nil))
 	}
 	if b.round-b.progress >= bulkPatience {
 		b.next, b.progress = b.una, b.round
@@ -148,65 +139,25 @@ func (b *bulk) send(answer bool) error {
 	for b.next-b.una+bulkSegment <= min(b.window, bulkFlight) {
 		offset := int(b.next-b.start) % len(bulkUnit)
 		data := bulkUnit[offset:min(offset+bulkSegment, len(bulkUnit))]
-		if err := b.wire.Send(b.segment(tcpACK|tcpPSH, b.next, data)); err != nil {
+		if err := b.wire.Send(b.segment(packet.ACK|packet.PSH, b.next, data)); err != nil {
 			return err
 		}
 		b.next += uint32(len(data))
 		answer = false
 	}
 	if answer {
-		return b.wire.Send(b.segment(tcpACK, b.next, nil))
+		return b.wire.Send(b.segment(packet.ACK, b.next, nil))
 	}
 	return nil
 }
 
 func (b *bulk) segment(flags byte, sequence uint32, data []byte) []byte {
-	s := make([]byte, tcpSize, tcpSize+4+len(data))
-	binary.BigEndian.PutUint16(s[0:], b.local)
-	binary.BigEndian.PutUint16(s[2:], bulkPort)
-	binary.BigEndian.PutUint32(s[4:], sequence)
-	if flags&tcpACK != 0 {
-		binary.BigEndian.PutUint32(s[8:], b.expected)
+	s := packet.Segment{From: b.local, To: bulkPort, Seq: sequence, Flags: flags, Window: 0xffff, Payload: data}
+	if flags&packet.ACK != 0 {
+		s.Ack = b.expected
 	}
-	s[13] = flags
-	binary.BigEndian.PutUint16(s[14:], 0xffff) // window
-	if flags&tcpSYN != 0 {
-		s = binary.BigEndian.AppendUint16(append(s, 2, 4), bulkSegment) // maximum segment size, RFC 9293, 3.2
+	if flags&packet.SYN != 0 {
+		s.MSS = bulkSegment
 	}
-	s[12] = byte(len(s)/4) << 4
-	s = append(s, data...)
-	ip := b.peer.ipv4(protocolTCP, len(s))
-	binary.BigEndian.PutUint16(s[16:], ^sum(uint32(protocolTCP)+uint32(len(s)), ip[12:], s))
-	return b.peer.ethernet(b.guest, typeIPv4, append(ip, s...))
-}
-
-// segment is a TCP segment's part of interest.
-type segment struct {
-	to            uint16
-	sequence, ack uint32
-	flags         byte
-	window        uint16
-	data          []byte
-}
-
-// tcp returns the segment in an IPv4 packet, if its lengths are right and both checksums are.
-func (p *packet) tcp() (s segment, ok bool) {
-	b := p.body
-	if p.etherType != typeIPv4 || len(b) < ipv4Size+tcpSize || b[0] != 0x45 || b[9] != protocolTCP {
-		return s, false
-	}
-	total := int(binary.BigEndian.Uint16(b[2:]))
-	if total < ipv4Size+tcpSize || total > len(b) || sum(0, b[:ipv4Size]) != 0xffff {
-		return s, false
-	}
-	t := b[ipv4Size:total]
-	header := int(t[12]>>4) * 4
-	if header < tcpSize || header > len(t) ||
-		sum(uint32(protocolTCP)+uint32(len(t)), b[12:ipv4Size], t) != 0xffff {
-		return s, false
-	}
-	return segment{
-		to: binary.BigEndian.Uint16(t[2:]), sequence: binary.BigEndian.Uint32(t[4:]), ack: binary.BigEndian.Uint32(t[8:]),
-		flags: t[13], window: binary.BigEndian.Uint16(t[14:]), data: slices.Clone(t[header:]),
-	}, true
+	return b.link.TCP(b.guest, &s)
 }

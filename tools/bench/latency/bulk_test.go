@@ -3,6 +3,8 @@ package latency
 import (
 	"bytes"
 	"testing"
+
+	"mortise/tools/packet"
 )
 
 // testBulk returns a peer whose connection is up: SYN and SYN+ACK have gone.
@@ -15,7 +17,7 @@ func testBulk(t *testing.T) *bulk {
 	t.Cleanup(func() { b.wire.Close() })
 	b.guest, b.round = testGuest, 1
 	b.next = 1000
-	if !b.take(segment{flags: tcpSYN | tcpACK, sequence: 7000, ack: 1001, window: 4 * bulkSegment}) {
+	if !b.take(packet.Segment{Flags: packet.SYN | packet.ACK, Seq: 7000, Ack: 1001, Window: 4 * bulkSegment}) {
 		t.Fatal("SYN+ACK is not answered")
 	}
 	return b
@@ -29,16 +31,16 @@ func TestBulkTake(t *testing.T) {
 	b.next += 3000
 	tests := []struct {
 		name     string
-		s        segment
+		s        packet.Segment
 		answer   bool
 		acked    int64
 		expected uint32
 	}{
-		{"acknowledgement", segment{flags: tcpACK, sequence: 7001, ack: 2461}, false, 1460, 7001},
-		{"an old one", segment{flags: tcpACK, sequence: 7001, ack: 1001}, false, 1460, 7001},
-		{"of what was not sent", segment{flags: tcpACK, sequence: 7001, ack: 9999}, false, 1460, 7001},
-		{"data", segment{flags: tcpACK, sequence: 7001, ack: 4001, data: make([]byte, 10)}, true, 3000, 7011},
-		{"data again", segment{flags: tcpACK, sequence: 7001, ack: 4001, data: make([]byte, 10)}, true, 3000, 7011},
+		{"acknowledgement", packet.Segment{Flags: packet.ACK, Seq: 7001, Ack: 2461}, false, 1460, 7001},
+		{"an old one", packet.Segment{Flags: packet.ACK, Seq: 7001, Ack: 1001}, false, 1460, 7001},
+		{"of what was not sent", packet.Segment{Flags: packet.ACK, Seq: 7001, Ack: 9999}, false, 1460, 7001},
+		{"data", packet.Segment{Flags: packet.ACK, Seq: 7001, Ack: 4001, Payload: make([]byte, 10)}, true, 3000, 7011},
+		{"data again", packet.Segment{Flags: packet.ACK, Seq: 7001, Ack: 4001, Payload: make([]byte, 10)}, true, 3000, 7011},
 	}
 	for _, test := range tests {
 		answer := b.take(test.s)
@@ -47,7 +49,7 @@ func TestBulkTake(t *testing.T) {
 				test.answer, test.acked, test.expected)
 		}
 	}
-	if b.take(segment{flags: tcpRST}); b.established {
+	if b.take(packet.Segment{Flags: packet.RST}); b.established {
 		t.Error("established after a reset")
 	}
 }
@@ -55,18 +57,18 @@ func TestBulkTake(t *testing.T) {
 func TestBulkSegment(t *testing.T) {
 	b := testBulk(t)
 	for _, data := range [][]byte{nil, []byte("x"), bulkUnit[:bulkSegment]} {
-		frame := b.segment(tcpACK|tcpPSH, 1001, data)
-		p, ok := parsePacket(frame)
+		frame := b.segment(packet.ACK|packet.PSH, 1001, data)
+		p, ok := packet.Parse(frame)
 		if !ok || len(frame) > 1514 {
 			t.Fatalf("a frame of %d bytes, parsed %v", len(frame), ok)
 		}
-		s, ok := p.tcp()
-		if !ok || s.to != bulkPort || s.sequence != 1001 || s.ack != 7001 || s.flags != tcpACK|tcpPSH || !bytes.Equal(s.data, data) {
+		s, ok := p.TCP()
+		if !ok || s.To != bulkPort || s.Seq != 1001 || s.Ack != 7001 || s.Flags != packet.ACK|packet.PSH || !bytes.Equal(s.Payload, data) {
 			t.Errorf("%d bytes: %+v, %v", len(data), s, ok)
 		}
 		frame[40] ^= 1
-		if p, _ := parsePacket(frame); len(data) > 0 {
-			if _, ok := p.tcp(); ok {
+		if p, _ := packet.Parse(frame); len(data) > 0 {
+			if _, ok := p.TCP(); ok {
 				t.Error("a segment with a bit changed was accepted")
 			}
 		}

@@ -1,6 +1,9 @@
 package latency
 
 import (
+	"maps"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -9,7 +12,12 @@ import (
 
 // good is a result that meets all of c's bounds as narrowly as it can.
 func good(c *Case) *Result {
-	r := &Result{Case: c.Name, GCBefore: 3, GCAfter: 4}
+	r := &Result{Case: c.Name, Exact: c.exact(), Told: map[Load]Told{}, Activations: Activations{Number: 1, Longest: taskWaits}}
+	for _, kind := range telling {
+		if c.loaded(kind) {
+			r.Told[kind] = Told{3, 4}
+		}
+	}
 	r.Requests, r.Min, r.Median, r.P99, r.Max = c.Requests, c.Median, c.Median, c.Median, c.Median
 	if c.Spread != unbounded {
 		r.Max += c.Spread
@@ -34,12 +42,18 @@ func TestCheck(t *testing.T) {
 		{"maximum", "oob", func(r *Result) { r.Max++ }, "maximum"},
 		{"any maximum", "inband", func(r *Result) { r.Max *= 100 }, ""},
 		{"lost", "", func(r *Result) { r.Lost++ }, "lost"},
-		{"too few", "", func(r *Result) { r.Requests-- }, "entered"},
+		{"too few", "oob|inband", func(r *Result) { r.Requests-- }, "entered"},
+		{"about as many", "task", func(r *Result) { r.Requests -= 100 }, ""},
+		{"too few periods", "task", func(r *Result) { r.Requests = 800 }, "due"},
 		{"answered twice", "", func(r *Result) { r.Duplicates++ }, "too many"},
 		{"no TCP", "tcp", func(r *Result) { r.Bulk = BulkCount{} }, "TCP"},
 		{"garbled", "", func(r *Result) { r.Garbled++ }, "checksum"},
-		{"no collection", "gc", func(r *Result) { r.GCAfter = r.GCBefore }, "garbage"},
-		{"no collection, spinning", "spin", func(r *Result) { r.GCAfter, r.GCBefore = -1, -1 }, ""},
+		{"no collection", "gc", func(r *Result) { r.Told[kindGC] = Told{3, 3} }, "LOAD=gc"},
+		{"no reload", "reload", func(r *Result) { r.Told[kindReload] = Told{3, 3} }, "LOAD=reload"},
+		{"no collection, all at once", "all", func(r *Result) { r.Told[kindGC] = Told{3, 3} }, ""},
+		{"longer than it may wait", "oob-(send|.*flood|all)", func(r *Result) { r.Activations.Longest = flooded - quiet - 1 }, "longest activation"},
+		{"no activation but its own", "(oob|task)-(gc|tcp|print)$", func(r *Result) { r.Activations.Longest = 1 }, ""},
+		{"answers a silent flood", "oob-flood", func(r *Result) { r.Flood.Answered = 1 }, "answered"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -63,8 +77,11 @@ func TestCases(t *testing.T) {
 	want := map[string][3]int64{ // shift, median, spread
 		"oob-fine": {10, 400, 16}, "oob": {3, 400, 16}, "oob-vlan": {3, 400, 16}, "oob-1472": {3, unbounded, 16},
 		"oob-gc": {3, 400, 16}, "oob-spin": {3, 400, 16}, "oob-print": {3, 400, 16}, "oob-tcp": {3, 400, 16},
-		"oob-flood": {3, 625, 1000}, "oob-gc-flood": {3, 625, 1000}, "oob-spin-flood": {3, 625, 1000},
-		"oob-flood50": {3, 625, 1000}, "inband": {3, 92000, unbounded},
+		"oob-reload": {3, 400, 16},
+		"oob-flood":  {3, 625, 1000}, "oob-gc-flood": {3, 625, 1000}, "oob-flood50": {3, 625, 1000},
+		"oob-send": {3, 400, 1000}, "oob-send-flood50": {3, 625, 1000}, "oob-all": {3, 625, 1000},
+		"task": {3, 134, 16}, "task-gc": {3, 134, 16}, "task-spin": {3, 134, 16}, "task-print": {3, 134, 16},
+		"task-all": {3, 134, 1500}, "inband": {3, 92000, unbounded},
 	}
 	for _, c := range Cases() {
 		if got := [3]int64{int64(c.Shift), c.Median, c.Spread}; got != want[c.Name] {
@@ -77,20 +94,29 @@ func TestCases(t *testing.T) {
 	}
 }
 
-func TestParseLoad(t *testing.T) {
-	tests := []struct {
-		text string
-		want int
-	}{
-		{"", -1},
-		{"load: spin\n", -1},
-		{"load: gc 7\n", 7},
-		{"boot\r\nload: gc 7\r\nload: gc 12\r\nload: gc 1", 1},
-		{"workload: gc 7\n", -1},
+// TestConsole appends to a log, of which each part is read once and half a line not at all.
+func TestConsole(t *testing.T) {
+	c := console{path: filepath.Join(t.TempDir(), "serial.log")}
+	if c.read(); len(c.counts) != 0 {
+		t.Errorf("no log: counts %v", c.counts)
 	}
-	for _, test := range tests {
-		if got := parseLoad(test.text); got != test.want {
-			t.Errorf("parseLoad(%q) = %d, want %d", test.text, got, test.want)
+	text := ""
+	for _, part := range []struct {
+		more string
+		want map[Load]int
+	}{
+		{"", map[Load]int{}},
+		{"load: spin\nworkload: gc 7\n", map[Load]int{}},
+		{"load: gc 7\n", map[Load]int{kindGC: 7}},
+		{"boot\r\nload: gc 8\r\nload: gc 12\r\nload: gc 1", map[Load]int{kindGC: 12}},
+		{"3\nload: reload 5\n", map[Load]int{kindGC: 13, kindReload: 5}},
+	} {
+		text += part.more
+		if err := os.WriteFile(c.path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if c.read(); !maps.Equal(c.counts, part.want) {
+			t.Errorf("after %q: counts %v, want %v", part.more, c.counts, part.want)
 		}
 	}
 }
@@ -113,6 +139,9 @@ func TestImages(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if got, ok := images.For("latency+gc"); ok {
+		t.Errorf("a loaded image without tasks, %q, stands in for one with them", got)
+	}
 	for load, want := range map[Load]string{"": "plain", "gc": "collecting", "spin": "any"} {
 		if got, ok := images.For(load); !ok || got != want {
 			t.Errorf("For(%q) = %q, %v, want %q", load, got, ok, want)
@@ -130,7 +159,7 @@ func TestImages(t *testing.T) {
 
 func TestFrames(t *testing.T) {
 	for _, want := range []int{0, 1, 50} {
-		c := Case{Port: echoPort, Payload: requestPayload, Flood: want, Interval: time.Millisecond}
+		c := Case{Mode: Oob, Payload: requestPayload, Flood: want, Interval: time.Millisecond}
 		s := session{peer: c.peer(), noise: c.noise(), guest: testGuest}
 		releases := c.frames(&s, measured, 3)
 		if len(releases) != max(want, 1) || c.release() != time.Millisecond/time.Duration(max(want, 1)) {
@@ -147,7 +176,7 @@ func TestFrames(t *testing.T) {
 func TestMatrix(t *testing.T) {
 	names := map[string]bool{}
 	for _, c := range append(Cases(), Matrix()...) {
-		if names[c.Name] || c.Requests == 0 || c.Payload < payloadHeader || c.Port == 0 || c.Work() <= 0 {
+		if names[c.Name] || c.Requests == 0 || c.Payload < payloadHeader || c.Mode == "" || c.Work() <= 0 {
 			t.Errorf("%+v: a second of this name, or something is missing", c)
 		}
 		names[c.Name] = true

@@ -15,7 +15,7 @@ func TestRefine(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := testPeer(0)
-	request := p.udp(testGuest, echoPort, payload(measured, 1, requestPayload))
+	request := p.request(testGuest, payload(measured, 1, requestPayload))
 	tests := []struct {
 		name   string
 		at     []int64 // frames of the guest's, in microseconds
@@ -34,8 +34,8 @@ func TestRefine(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			var records []Record
 			for _, at := range test.at {
-				records = append(records, Record{MicroS: boot.UnixMicro() + at, Frame: request},
-					Record{MicroS: boot.UnixMicro() + at, Frame: echo(request)})
+				records = append(records, record(boot.UnixMicro()+at, request),
+					record(boot.UnixMicro()+at, echo(request)))
 			}
 			var stores []plugin.Store
 			for _, ns := range test.stores {
@@ -57,5 +57,26 @@ func TestRefine(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestActivations counts those from the first request to the last reply.
+func TestActivations(t *testing.T) {
+	const second = 1_000_000 // in microseconds
+	records := []Record{record(bootMicroS()+3*second, nil)}
+	samples := []Sample{{AtMicroS: 1 * second, LatencyNS: 2912}, {AtMicroS: 2 * second, LatencyNS: 2912}}
+	all := []plugin.Activation{
+		{NS: 0, Instructions: 900}, // none of its stores was to the interrupt controller
+		{NS: 3_999_999_999, Instructions: 800},
+		{NS: 4_000_000_064, Instructions: 754},
+		{NS: 4_500_000_000, Instructions: 542},
+		{NS: 5_000_000_064, Instructions: 755},
+		{NS: 5_000_002_913, Instructions: 700},
+	}
+	if got, want := activations(all, records, samples), (Activations{3, 754, 755}); got != want {
+		t.Errorf("activations = %+v, want %+v", got, want)
+	}
+	if got := activations(nil, records, samples); got != (Activations{}) {
+		t.Errorf("activations of none = %+v", got)
 	}
 }

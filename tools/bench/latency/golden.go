@@ -2,7 +2,6 @@ package latency
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -12,11 +11,10 @@ const (
 	maximumPercent = 5
 )
 
-// golden is a row of the golden table: the figures as they were when somebody last looked at them and agreed. A maximum of
-// 0 is not compared: see Case.Rare.
+// golden is a row of the golden table: the figures as they were when somebody last looked at them and agreed.
 type golden struct{ median, max int64 }
 
-const goldenHeader = "# case median maximum: instructions, a maximum of 0 is not compared; go test ./tools/bench/latency -run Golden -update writes it anew\n"
+const goldenHeader = "# case median maximum: instructions; go test ./tools/bench/latency -run Golden -update writes it anew\n"
 
 // parseGolden reads the table. A line is: case, median, maximum.
 func parseGolden(text string) (map[string]golden, error) {
@@ -36,13 +34,9 @@ func parseGolden(text string) (map[string]golden, error) {
 }
 
 // formatGolden is parseGolden's inverse.
-func formatGolden(results []*Result, cases []Case) string {
+func formatGolden(results []*Result) string {
 	text := goldenHeader
 	for _, r := range results {
-		if i := slices.IndexFunc(cases, func(c Case) bool { return c.Name == r.Case }); i >= 0 && cases[i].Rare {
-			text += fmt.Sprintf("%-16s %7d %7d\n", r.Case, r.Median, 0)
-			continue
-		}
 		text += fmt.Sprintf("%-16s %7d %7d\n", r.Case, r.Median, r.Max)
 	}
 	return text
@@ -58,9 +52,6 @@ func (g golden) moved(r *Result) (lines []string) {
 		{"median", r.Median, g.median, medianPercent},
 		{"maximum", r.Max, g.max, maximumPercent},
 	} {
-		if f.want == 0 {
-			continue
-		}
 		if diff := f.got - f.want; max(diff, -diff)*100 > f.want*f.percent {
 			lines = append(lines, fmt.Sprintf("%s %d instructions, the golden table has %d: %+.1f %%, more than %d %%",
 				f.name, f.got, f.want, float64(diff)*100/float64(f.want), f.percent))

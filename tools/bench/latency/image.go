@@ -35,25 +35,28 @@ func (images Images) String() string {
 	return strings.Join(parts, " ")
 }
 
-// Loads returns the loads of cases, each once, in their order.
+// Loads returns the images that cases need, by load, each once, in their order.
 func Loads(cases []Case) (loads []Load) {
 	seen := map[Load]bool{}
 	for _, c := range cases {
-		if !seen[c.Load] {
-			seen[c.Load] = true
-			loads = append(loads, c.Load)
+		if !seen[c.Image()] {
+			seen[c.Image()] = true
+			loads = append(loads, c.Image())
 		}
 	}
 	return loads
 }
 
 // built is where the host command leaves an image.
-func built(root string, load Load) string {
-	name := "gateway.elf"
+func built(root, tasks, load string) string {
+	name := "gateway"
 	if load != "" {
-		name = "gateway-load.elf"
+		name += "-load"
 	}
-	return filepath.Join(root, "build", "mx6ullevk", name)
+	if tasks != "" {
+		name += "-" + tasks
+	}
+	return filepath.Join(root, "build", "mx6ullevk", name+".elf")
 }
 
 // Build builds the firmware of loads with the host command, from the module at root, and copies it to dir: the host
@@ -61,18 +64,23 @@ func built(root string, load Load) string {
 // host command finds one.
 func Build(ctx context.Context, root, toolchain, dir string, loads []Load, log io.Writer) (Images, error) {
 	images := Images{}
-	for _, load := range loads {
-		cmd := exec.CommandContext(ctx, "go", "run", "./tools/mortise", "firmware", "-load", string(load))
+	for _, image := range loads {
+		tasks, load, found := strings.Cut(string(image), "+")
+		if !found {
+			tasks, load = "", string(image)
+		}
+		cmd := exec.CommandContext(ctx, "go", "run", "./tools/mortise", "firmware", "-load", load, "-tasks", tasks)
 		cmd.Dir, cmd.Stdout, cmd.Stderr = root, log, log
 		if cmd.Env = os.Environ(); toolchain != "" {
 			cmd.Env = append(cmd.Env, "TAMAGO="+toolchain)
 		}
 		if err := cmd.Run(); err != nil {
-			return nil, fmt.Errorf("build the firmware with load %q: %w", load, err)
+			return nil, fmt.Errorf("build the firmware with load %q: %w", image, err)
 		}
-		images[load] = filepath.Join(dir, strings.TrimSuffix("gateway-"+strings.ReplaceAll(string(load), ",", "-"), "-")+".elf")
-		if err := copyFile(images[load], built(root, load)); err != nil {
-			return nil, fmt.Errorf("keep the firmware with load %q: %w", load, err)
+		name := strings.NewReplacer(",", "-", "+", "-").Replace("gateway-" + string(image))
+		images[image] = filepath.Join(dir, strings.TrimSuffix(name, "-")+".elf")
+		if err := copyFile(images[image], built(root, tasks, load)); err != nil {
+			return nil, fmt.Errorf("keep the firmware with load %q: %w", image, err)
 		}
 	}
 	return images, nil

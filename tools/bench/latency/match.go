@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"mortise/tools/packet"
 )
 
 // Sample is a measured request.
@@ -29,22 +31,22 @@ func Match(records []Record) Exchange {
 	var e Exchange
 	index := map[uint32]int{} // sequence number to sample
 	for _, r := range records {
-		p, ok := parsePacket(r.Frame)
-		if !ok || p.etherType != typeIPv4 {
+		p, ok := packet.Parse(r.Frame)
+		if !ok || p.EtherType != packet.TypeIPv4 {
 			continue
 		}
-		data, ok := p.udp()
+		d, ok := p.UDP()
 		if !ok {
-			if p.destination == peerMAC {
+			if p.Destination == peerMAC {
 				e.Garbled++
 			}
 			continue
 		}
-		kind, sequence, ok := parsePayload(data)
+		kind, sequence, ok := parsePayload(d.Payload)
 		if !ok {
 			continue
 		}
-		sent := p.source == peerMAC
+		sent := p.Source == peerMAC
 		switch {
 		case kind == flood && sent:
 			e.FloodSent++

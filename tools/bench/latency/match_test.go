@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"mortise/tools/pcap"
 )
 
 // echo turns a request around as a guest does.
@@ -23,31 +25,35 @@ func echo(frame []byte) []byte {
 	return b
 }
 
+func record(microS int64, frame []byte) Record {
+	return Record{Record: pcap.Record{MicroS: microS, Frame: frame}}
+}
+
 func TestMatch(t *testing.T) {
 	p := testPeer(42)
 	request := func(kind stream, n uint32) []byte {
-		return p.udp(testGuest, echoPort, payload(kind, n, requestPayload))
+		return p.request(testGuest, payload(kind, n, requestPayload))
 	}
 	garbled := echo(request(measured, 3))
 	garbled[len(garbled)-1] ^= 1
 	const start = 5_000_000
 	records := []Record{
-		{MicroS: start, Frame: p.filler()},
-		{MicroS: start + 10, Frame: request(warmUp, 0)},
-		{MicroS: start + 11, Frame: echo(request(warmUp, 0))},
-		{MicroS: start + 100, Frame: request(measured, 0)},
-		{MicroS: start + 100, Frame: request(flood, 0)},
-		{MicroS: start + 104, Frame: echo(request(measured, 0))},
-		{MicroS: start + 150, Frame: echo(request(flood, 0))},
-		{MicroS: start + 200, Frame: request(measured, 1)}, // answered after the next one
-		{MicroS: start + 200, Frame: request(flood, 1)},    // not answered
-		{MicroS: start + 300, Frame: request(measured, 2)},
-		{MicroS: start + 305, Frame: echo(request(measured, 2))},
-		{MicroS: start + 306, Frame: echo(request(measured, 1))},
-		{MicroS: start + 307, Frame: echo(request(measured, 1))}, // twice
-		{MicroS: start + 400, Frame: request(measured, 3)},       // lost
-		{MicroS: start + 404, Frame: garbled},
-		{MicroS: start + 405, Frame: echo(request(measured, 9))}, // nobody asked
+		record(start, p.Filler()),
+		record(start+10, request(warmUp, 0)),
+		record(start+11, echo(request(warmUp, 0))),
+		record(start+100, request(measured, 0)),
+		record(start+100, request(flood, 0)),
+		record(start+104, echo(request(measured, 0))),
+		record(start+150, echo(request(flood, 0))),
+		record(start+200, request(measured, 1)), // answered after the next one
+		record(start+200, request(flood, 1)),    // not answered
+		record(start+300, request(measured, 2)),
+		record(start+305, echo(request(measured, 2))),
+		record(start+306, echo(request(measured, 1))),
+		record(start+307, echo(request(measured, 1))), // twice
+		record(start+400, request(measured, 3)),       // lost
+		record(start+404, garbled),
+		record(start+405, echo(request(measured, 9))), // nobody asked
 	}
 	want := Exchange{
 		Samples:    []Sample{{100, 4000}, {200, 106_000}, {300, 5000}, {400, -1}},

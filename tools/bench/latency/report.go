@@ -1,9 +1,9 @@
 package latency
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -48,16 +48,9 @@ func (r *Report) Missed() bool {
 	return len(r.Skipped) > 0 || slices.ContainsFunc(r.Results, func(r *Result) bool { return len(r.Missed) > 0 })
 }
 
-// WriteJSON writes the report for machines.
-func (r *Report) WriteJSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "\t")
-	return e.Encode(r)
-}
-
 // WriteText writes the report for people. cases are those that the results are of.
 func (r *Report) WriteText(w io.Writer, cases []Case) error {
-	t := table{header: []string{"case", "shift", "requests", "lost", "min", "median", "99 %", "max", "demanded", "", "hash"}}
+	t := table{header: []string{"case", "shift", "requests", "lost", "min", "median", "99 %", "max", "activation", "demanded", "", "hash"}}
 	for _, result := range r.Results {
 		i := slices.IndexFunc(cases, func(c Case) bool { return c.Name == result.Case })
 		t.rows = append(t.rows, cases[i].row(result))
@@ -68,7 +61,8 @@ func (r *Report) WriteText(w io.Writer, cases []Case) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Wire-to-wire latency in guest instructions, in virtual time. QEMU %s (%s).\n\n", r.QEMU, r.Emulator)
 	t.write(&b)
-	b.WriteString("\n* A peer's figure on the same board, taken once (QEMU 10.0.2, shift 3) and not by this run.\n" +
+	b.WriteString("\nactivation: the longest activation of the oob stage meanwhile, whatever caused it.\n" +
+		"* A peer's figure on the same board, taken once (QEMU 10.0.2, shift 3) and not by this run.\n" +
 		"A figure is exact to the instruction; to one either way at shift 10. ≈ marks one that is a whole microsecond,\n" +
 		"rounded down, because there was no compiler for the plugin. No figure says anything about caches, bus or wire\n" +
 		"time. docs/measure.md has the details.\n")
@@ -88,8 +82,9 @@ func (r *Report) writeRemarks(b *strings.Builder) {
 			fmt.Fprintf(b, "%s: in-band acknowledged %s bytes of TCP, in %d connections.\n", result.Case,
 				group(result.Bulk.Bytes), result.Bulk.Connections)
 		}
-		if result.GCBefore >= 0 {
-			fmt.Fprintf(b, "%s: garbage collections %d before, %d after.\n", result.Case, result.GCBefore, result.GCAfter)
+		for _, kind := range slices.Sorted(maps.Keys(result.Told)) {
+			fmt.Fprintf(b, "%s: LOAD=%s had done its work %d times before, %d after.\n", result.Case, kind,
+				result.Told[kind].Before, result.Told[kind].After)
 		}
 		if result.Unsteady != "" {
 			fmt.Fprintf(b, "%s: repetition not compared: %s.\n", result.Case, result.Unsteady)
@@ -121,14 +116,18 @@ func (c *Case) row(r *Result) []string {
 		median = "≈ " + median
 	}
 	if r.Lost == r.Requests {
-		return []string{c.About, strconv.Itoa(c.Shift), group(int64(r.Requests)), "all", "–", "–", "–", "–", demanded, verdict, r.Hash}
+		return []string{c.About, strconv.Itoa(c.Shift), group(int64(r.Requests)), "all", "–", "–", "–", "–", "", demanded, verdict, r.Hash}
+	}
+	longest := ""
+	if r.Activations.Number > 0 {
+		longest = group(r.Activations.Longest)
 	}
 	return []string{c.About, strconv.Itoa(c.Shift), group(int64(r.Requests)), group(int64(r.Lost)), group(r.Min),
-		median, group(r.P99), group(r.Max), demanded, verdict, r.Hash}
+		median, group(r.P99), group(r.Max), longest, demanded, verdict, r.Hash}
 }
 
 func (p *Peer) row() []string {
-	row := []string{"* " + p.Guest, "", "", "", "", "–", "", "–", "", "", ""}
+	row := []string{"* " + p.Guest, "", "", "", "", "–", "", "–", "", "", "", ""}
 	if p.Median > 0 {
 		row[5], row[7] = group(p.Median), group(p.Max)
 	}
@@ -147,7 +146,7 @@ func group(n int64) string {
 // Columns of a table from firstNumber to lastNumber hold numbers, which go to the right.
 const (
 	firstNumber = 1
-	lastNumber  = 7
+	lastNumber  = 8
 )
 
 // table is text in columns.

@@ -23,10 +23,10 @@ func testReport() (*Report, []Case) {
 	for i := range cases[:5] {
 		result := good(&cases[i])
 		result.Min, result.P99, result.Distribution = result.Median, result.Median, []Count{{result.Median, 9}, {result.Max, 1}}
-		result.Hash, result.GCBefore, result.GCAfter = "0123456789abcdef", -1, -1
+		result.Hash, result.Told, result.Activations = "0123456789abcdef", nil, Activations{1100, 754, 754}
 		r.Results = append(r.Results, result)
 	}
-	r.Results[4].GCBefore, r.Results[4].GCAfter = 12, 34
+	r.Results[4].Told = map[Load]Told{kindGC: {12, 34}}
 	r.Results[3].Resolution = 125
 	r.Results[2].Bulk = BulkCount{4438250, 1}
 	r.Results[1].Median = 1700
@@ -78,29 +78,63 @@ func TestWriteSVG(t *testing.T) {
 				paths++
 			}
 		}
-		if want := 2 * len(r.Results); paths != want {
+		if want := map[string]int{"five": 2 * 2, "none": 0}[name]; paths != want { // four of the five are equal
 			t.Errorf("%s: %d curves and their marks in the legend, want %d", name, paths, want)
 		}
 	}
 }
 
-func TestPlot(t *testing.T) {
-	p := newPlot(457, 85665)
-	for instructions, want := range map[int64]float64{100: plotLeft, 100000: plotLeft + plotWidth, 1: plotLeft - 2*plotWidth/3.} {
-		if got := p.x(instructions); math.Abs(got-want) > 0.5 {
-			t.Errorf("x(%d) = %.1f, want %.1f", instructions, got, want)
+func TestPanels(t *testing.T) {
+	result := func(name, panel string, lost int, counts ...Count) *Result {
+		return &Result{Case: name, Panel: panel, Distribution: counts, Statistics: Statistics{Lost: lost}}
+	}
+	r := Report{Results: []*Result{
+		result("a", "oob", 0, Count{364, 9}, Count{906, 1}),
+		result("b", "in-band", 0, Count{68_000, 5}),
+		result("c", "oob", 1, Count{364, 3}),
+		result("d", "oob", 0, Count{364, 90}, Count{906, 10}), // the same distribution as a's
+		result("e", "none", 3),
+	}}
+	got := r.panels()
+	want := []panel{
+		{"oob", []curve{
+			{[]string{"a", "d"}, []point{{364, 0.9}, {906, 1}}},
+			{[]string{"c"}, []point{{364, 0.75}}},
+		}, axis{0, 1000, false}},
+		{"in-band", []curve{{[]string{"b"}, []point{{68_000, 1}}}}, axis{4, 5, true}},
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(panel{}, curve{}, point{}, axis{})); diff != "" {
+		t.Errorf("panels (-want +got):\n%s", diff)
+	}
+}
+
+func TestAxis(t *testing.T) {
+	tests := []struct {
+		axis         axis
+		instructions int64
+		want         float64
+	}{
+		{decades(457, 85665), 100, axesLeft},
+		{decades(457, 85665), 100_000, axesLeft + axesWidth},
+		{decades(457, 85665), 1, axesLeft - 2*axesWidth/3.},
+		{axis{0, 1000, false}, 0, axesLeft},
+		{axis{0, 1000, false}, 250, axesLeft + axesWidth/4},
+	}
+	for _, test := range tests {
+		if got := test.axis.x(test.instructions); math.Abs(got-test.want) > 0.5 {
+			t.Errorf("%+v: x(%d) = %.1f, want %.1f", test.axis, test.instructions, got, test.want)
 		}
 	}
 }
 
-func TestWriteJSON(t *testing.T) {
+func TestJSON(t *testing.T) {
 	report, _ := testReport()
-	var b bytes.Buffer
-	if err := report.WriteJSON(&b); err != nil {
+	b, err := json.Marshal(report)
+	if err != nil {
 		t.Fatal(err)
 	}
 	var got Report
-	if err := json.Unmarshal(b.Bytes(), &got); err != nil {
+	if err := json.Unmarshal(b, &got); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(report, &got); diff != "" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"mortise/tools/bench/plugin"
@@ -15,12 +16,13 @@ import (
 // runDeadline is how long a case may take on the host's clock.
 const runDeadline = 5 * time.Minute
 
-// Images are the firmware files that the cases boot, by load; Images[""] is the production image.
+// Images are the firmware files that the cases boot, by load; Images[""] is the production image. Those with oob tasks have
+// their name and a plus in front: latency+gc.
 type Images map[Load]string
 
 // For returns the image of a load. An image that is given for AnyLoad stands in for any load that has none of its own.
 func (images Images) For(load Load) (path string, ok bool) {
-	if path, ok = images[load]; !ok && load != "" {
+	if path, ok = images[load]; !ok && load != "" && !strings.Contains(string(load), "+") {
 		path, ok = images[AnyLoad]
 	}
 	return path, ok
@@ -37,21 +39,23 @@ type Config struct {
 // Result is what a case measured.
 type Result struct {
 	Case       string
-	Exact      bool       // by the plugin, to the instruction
-	Statistics            // in instructions
-	Resolution int64      // of all of these, either way
-	Duplicates int        // replies to a request that had been answered
-	Garbled    int        // IPv4 frames to us with a wrong length or checksum
-	Flood      FloodCount // frames to in-band
-	Bulk       BulkCount  // TCP to in-band on the other port
-	GCBefore   int        // garbage collections by the guest's count, -1: none told
-	GCAfter    int
-	Hash       string        // of all times and latencies
-	Unsteady   string        // why the run need not repeat exactly, empty: it does
-	Took       time.Duration // on the host's clock
-	Missed     []string      // bounds
-	Longest    LongestActivation
-	Samples    []Sample `json:"-"`
+	Panel      string // of the plot
+	Exact      bool   // by the plugin, to the instruction
+	Statistics        // in instructions
+	Resolution int64  // of all of these, either way
+	// Activations of the oob stage; none without the plugin, or of a guest that has no such stage.
+	Activations Activations
+	Duplicates  int               // replies to a request that had been answered
+	Garbled     int               // IPv4 frames to us with a wrong length or checksum
+	Flood       FloodCount        // frames to in-band
+	Bulk        BulkCount         // TCP to in-band on the other port
+	Told        map[Load]Told     // by the loads that say what they do
+	Hash        string            // of all times and latencies
+	Unsteady    string            // why the run need not repeat exactly, empty: it does
+	Took        time.Duration     // on the host's clock
+	Missed      []string          // bounds
+	Longest     LongestActivation // by the stage itself, beside its static bound
+	Samples     []Sample          `json:"-"`
 	// Distribution is how many requests took how many instructions, in rising order.
 	Distribution []Count
 }
@@ -68,15 +72,18 @@ type BulkCount struct {
 // ErrNoImage says that a case's firmware was not given.
 var ErrNoImage = errors.New("no firmware given")
 
+// ErrNoPlugin says that a case is measured by the plugin alone, and there is none.
+var ErrNoPlugin = errors.New("it takes the plugin")
+
 // Run runs one case and compares it with its bounds.
 func Run(ctx context.Context, config Config, c Case) (*Result, error) {
-	kernel, ok := config.Images.For(c.Load)
+	kernel, ok := config.Images.For(c.Image())
 	if !ok {
-		return nil, fmt.Errorf("%w for load %q", ErrNoImage, c.Load)
+		return nil, fmt.Errorf("%w for load %q", ErrNoImage, c.Image())
 	}
 	start := time.Now()
 	capture := filepath.Join(config.Dir, c.Name+".pcap")
-	r := &Result{Case: c.Name, Resolution: Resolution(c.Shift)}
+	r := &Result{Case: c.Name, Panel: c.Panel, Resolution: Resolution(c.Shift)}
 	if err := r.capture(ctx, config, &c, kernel, capture); err != nil {
 		return nil, err
 	}
@@ -84,18 +91,31 @@ func Run(ctx context.Context, config Config, c Case) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	var trace plugin.Trace
 	if r.Exact = config.Plugin != "" && c.exact(); r.Exact {
-		stores, err := plugin.Read(config.stores(&c))
+		w, err := config.watch(&c, kernel)
 		if err != nil {
 			return nil, err
 		}
-		if err := refine(records, stores); err != nil {
+		if trace, err = w.Read(); err != nil {
+			return nil, err
+		}
+		if c.Mode != Task {
+			err = refine(records, trace.Stores)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", capture, err)
 		}
 		r.Resolution = 0
+	} else if c.Mode == Task {
+		return nil, ErrNoPlugin
 	}
 	e := Match(records)
+	if c.Mode == Task {
+		e.Samples = expiries(trace.Marks, records, e.Samples, c.Shift)
+	}
 	r.Samples, r.Duplicates, r.Garbled = e.Samples, e.Duplicates, e.Garbled
+	r.Activations = activations(trace.Activations, records, e.Samples)
 	r.Flood = FloodCount{e.FloodSent, e.FloodAnswered}
 	r.Statistics, r.Hash = Summarize(e.Samples, c.Shift), Hash(e.Samples)
 	r.Distribution = distribution(e.Samples, c.Shift)
@@ -137,6 +157,16 @@ func (r *Result) compare(again *Result, n int) {
 // stores is the file that the plugin writes for a case.
 func (config *Config) stores(c *Case) string { return filepath.Join(config.Dir, c.Name+".stores") }
 
+// watch returns what the plugin has to watch.
+func (config *Config) watch(c *Case, kernel string) (plugin.Watch, error) {
+	w, err := watch(kernel, config.stores(c))
+	if err == nil && c.Mode == Task {
+		w.Handler.Shift = c.Shift
+		w.Handler.Mark, _, err = plugin.Find(kernel, taskEntry, 0)
+	}
+	return w, err
+}
+
 // capture boots the firmware and talks to it while QEMU captures.
 func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, path string) error {
 	s := session{peer: c.peer(), noise: c.noise(), answered: map[stream]int{}}
@@ -158,7 +188,7 @@ func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, pa
 	machine := qemu.Machine{
 		Emulator: config.Emulator,
 		Kernel:   kernel,
-		Ports:    []qemu.Port{{Net: s.wire, PCAP: path, Release: c.release(), Barrier: s.barrier}},
+		Ports:    c.ports(qemu.Port{Net: s.wire, PCAP: path, Release: c.release(), Barrier: s.barrier}),
 		Icount:   &qemu.Icount{Shift: c.Shift},
 		Serial:   filepath.Join(config.Dir, c.Name+".log"),
 		Deadline: runDeadline,
@@ -177,12 +207,13 @@ func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, pa
 		return err
 	}
 	if config.Plugin != "" && c.exact() {
-		w, err := watch(kernel, config.stores(c))
+		w, err := config.watch(c, kernel)
 		if err != nil {
 			return err
 		}
 		machine.Args = append(machine.Args, w.Arguments(config.Plugin)...)
 	}
+	s.console.path = machine.Serial
 	if err := s.queueFirst(); err != nil {
 		return err
 	}
@@ -193,8 +224,7 @@ func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, pa
 	if err := s.process.Steady(); err != nil {
 		r.Unsteady = err.Error()
 	}
-	l, err := s.run(c)
-	r.GCBefore, r.GCAfter = l.before, l.after
+	r.Told, err = s.run(c)
 	if s.bulk != nil {
 		r.Bulk = BulkCount{s.bulk.acked, s.bulk.connections}
 	}

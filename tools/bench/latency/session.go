@@ -1,12 +1,19 @@
 package latency
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
+	"math"
+	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"time"
 
+	"mortise/tools/packet"
 	"mortise/tools/qemu"
 )
 
@@ -30,11 +37,12 @@ const (
 // session is a conversation with one guest, a release at a time. Between two rounds virtual time stands still.
 type session struct {
 	peer    peer
-	noise   peer // who sends the flood
-	guest   MAC  // of the guest's address, once it has told
+	noise   peer       // who sends the flood
+	guest   packet.MAC // of the guest's address, once it has told
 	wire    *qemu.Wire
 	barrier *qemu.Barrier
 	process *qemu.Process
+	console console
 	bulk    *bulk    // nil: none
 	pending [][]byte // ARP replies that the guest waits for
 
@@ -43,33 +51,35 @@ type session struct {
 }
 
 // run has the guest answer requests, as the case says.
-func (s *session) run(c *Case) (load, error) {
-	var l load
+func (s *session) run(c *Case) (map[Load]Told, error) {
+	l := map[Load]Told{}
 	if err := s.boot(); err != nil {
 		return l, err
 	}
 	if err := s.warm(c); err != nil {
 		return l, err
 	}
-	l.before = s.loadCount()
+	before := maps.Clone(s.told(c))
 	for i := range c.Requests {
 		if err := s.ask(c, measured, uint32(i)); err != nil {
 			return l, fmt.Errorf("request %d: %w", i, err)
 		}
 	}
-	for i := 0; i < tailRounds && s.answered[measured] < c.Requests; i++ {
-		if err := s.round(s.peer.filler()); err != nil {
+	for i := 0; i < tailRounds && c.Mode != Task && s.answered[measured] < c.Requests; i++ {
+		if err := s.round(s.peer.Filler()); err != nil {
 			return l, err
 		}
 	}
-	l.after = s.loadCount()
+	for kind, n := range s.told(c) {
+		l[kind] = Told{before[kind], n}
+	}
 	return l, nil
 }
 
 // queueFirst queues the frame of the first release. It must be there when the emulator starts: virtual time would run
 // until it comes.
 func (s *session) queueFirst() error {
-	return s.wire.Send(s.peer.filler())
+	return s.wire.Send(s.peer.Filler())
 }
 
 // boot waits until the guest answers ARP. Time passes in releases from reset on, so that the rest of the session begins
@@ -78,14 +88,14 @@ func (s *session) boot() error {
 	if _, err := s.barrier.Wait(roundTimeout); err != nil {
 		return s.explain(err)
 	}
-	for s.guest == (MAC{}) {
+	for s.guest == (packet.MAC{}) {
 		if s.rounds >= bootRounds {
-			return fmt.Errorf("guest does not answer ARP for %v (VLAN %d) in %d releases of frames", s.peer.guest,
-				s.peer.vid, s.rounds)
+			return fmt.Errorf("guest does not answer ARP for %v (VLAN %d) in %d releases of frames", s.peer.Peer,
+				s.peer.VID, s.rounds)
 		}
-		frame := s.peer.filler()
+		frame := s.peer.Filler()
 		if s.rounds%askEvery == 0 {
-			frame = s.peer.arp(arpRequest, broadcast)
+			frame = s.peer.ARP(packet.ARPRequest, packet.Broadcast)
 		}
 		if err := s.round(frame); err != nil {
 			return err
@@ -99,14 +109,14 @@ func (s *session) boot() error {
 func (s *session) warm(c *Case) error {
 	for i, ready := 0, 0; ready < warmUpRounds; i++ {
 		if i >= warmUpLimit {
-			return fmt.Errorf("guest answered %d of %d requests to UDP port %d while warming up; load on its console: %v",
-				s.answered[warmUp], i, s.peer.port, s.loadCount() >= 0)
+			return fmt.Errorf("guest answered %d of %d requests to UDP port %d while warming up; its load on the console: %v",
+				s.answered[warmUp], i, s.peer.port, s.told(c))
 		}
 		if err := s.ask(c, warmUp, uint32(i)); err != nil {
 			return err
 		}
 		ready++
-		if s.answered[warmUp] == 0 || !s.busy(c) || s.behind(c, i) {
+		if c.Mode != Task && s.answered[warmUp] == 0 || !s.busy(c) || s.behind(c, i) {
 			ready = 0
 		}
 	}
@@ -117,12 +127,18 @@ func (s *session) warm(c *Case) error {
 // up, and while that is worked off, requests wait in QEMU. In-band may lose some: it is not waited for.
 func (s *session) behind(c *Case, asked int) bool {
 	const underWay = 2
-	return c.Port == echoPort && s.answered[warmUp]+underWay < asked
+	return c.Mode == Oob && s.answered[warmUp]+underWay < asked
 }
 
 // busy reports whether the case's load is seen to run.
 func (s *session) busy(c *Case) bool {
-	return (!c.loaded(kindGC) || s.loadCount() >= 0) && (!c.flows() || s.bulk.acked > 0)
+	told := s.told(c)
+	for _, kind := range telling {
+		if c.loaded(kind) && told[kind] == 0 {
+			return false
+		}
+	}
+	return !c.flows() || s.bulk.acked > 0
 }
 
 // ask sends one request and what goes with it.
@@ -178,31 +194,31 @@ func (s *session) release(frames [][]byte) error {
 
 // take looks at a frame of the guest's.
 func (s *session) take(frame []byte) {
-	p, ok := parsePacket(frame)
-	if !ok || p.vid != s.peer.vid && p.vid != s.noise.vid {
+	p, ok := packet.Parse(frame)
+	if !ok || p.VID != s.peer.VID && p.VID != s.noise.VID {
 		return
 	}
-	if m, ok := p.arp(); ok {
+	if m, ok := p.ARP(); ok {
 		s.takeARP(m)
 		return
 	}
-	data, ok := p.udp()
-	if !ok || p.destination != peerMAC {
+	d, ok := p.UDP()
+	if !ok || p.Destination != peerMAC {
 		return
 	}
-	if kind, _, ok := parsePayload(data); ok {
+	if kind, _, ok := parsePayload(d.Payload); ok {
 		s.answered[kind]++
 	}
 }
 
-func (s *session) takeARP(m message) {
+func (s *session) takeARP(m packet.ARPMessage) {
 	switch {
-	case m.operation == arpReply && m.source == s.peer.guest:
-		s.guest = m.sender
-	case m.operation == arpRequest && m.target == s.peer.addr:
-		s.pending = append(s.pending, s.peer.arp(arpReply, m.sender))
-	case m.operation == arpRequest && m.target == s.noise.addr:
-		s.pending = append(s.pending, s.noise.arp(arpReply, m.sender))
+	case m.Operation == packet.ARPReply && m.Source == s.peer.Peer:
+		s.guest = m.Sender
+	case m.Operation == packet.ARPRequest && m.Target == s.peer.Addr:
+		s.pending = append(s.pending, s.peer.ARP(packet.ARPReply, m.Sender))
+	case m.Operation == packet.ARPRequest && m.Target == s.noise.Addr:
+		s.pending = append(s.pending, s.noise.ARP(packet.ARPReply, m.Sender))
 	}
 }
 
@@ -221,28 +237,50 @@ func (s *session) explain(err error) error {
 	return err
 }
 
-// load is what the guest said of its own load, before and after the measured requests; -1: nothing.
-type load struct{ before, after int }
+// Told is how often the guest's load had done its work by its own count, before and after the measured requests.
+type Told struct{ Before, After int }
 
-var loadLine = regexp.MustCompile(`(?m)^load: gc (\d+)\r?$`)
+// telling are the loads that say on the console, once a second of their time, how often they have done their work: the
+// collections of gc, the reloads of reload.
+var telling = []Load{kindGC, kindReload}
 
-// loadCount returns the number of garbage collections that the guest has printed last, -1 for none.
-func (s *session) loadCount() int {
-	text, err := s.process.Serial()
-	if err != nil {
-		return -1
+var loadLine = regexp.MustCompile(`(?m)^load: (\w+) (\d+)\r?$`)
+
+// told returns what the loads of c that do so have told last.
+func (s *session) told(c *Case) map[Load]int {
+	if !slices.ContainsFunc(telling, c.loaded) {
+		return nil
 	}
-	return parseLoad(text)
+	s.console.read()
+	return s.console.counts
 }
 
-func parseLoad(text string) int {
-	lines := loadLine.FindAllStringSubmatch(text, -1)
-	if lines == nil {
-		return -1
-	}
-	n, err := strconv.Atoi(lines[len(lines)-1][1])
+// console is what the loads have told in the serial log at path, which is read on from where it was read to before: some
+// loads write a lot.
+type console struct {
+	path   string
+	offset int64
+	counts map[Load]int
+}
+
+func (c *console) read() {
+	f, err := os.Open(c.path)
 	if err != nil {
-		return -1
+		return // not there yet
 	}
-	return n
+	defer f.Close()
+	text, err := io.ReadAll(io.NewSectionReader(f, c.offset, math.MaxInt64-c.offset))
+	if err != nil {
+		return
+	}
+	text = text[:bytes.LastIndexByte(text, '\n')+1] // whole lines
+	c.offset += int64(len(text))
+	if c.counts == nil {
+		c.counts = map[Load]int{}
+	}
+	for _, line := range loadLine.FindAllSubmatch(text, -1) {
+		if n, err := strconv.Atoi(string(line[2])); err == nil {
+			c.counts[Load(line[1])] = n
+		}
+	}
 }

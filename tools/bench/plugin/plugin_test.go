@@ -20,21 +20,33 @@ func TestArguments(t *testing.T) {
 	if diff := cmp.Diff(want, w.Arguments("/p.so")); diff != "" {
 		t.Errorf("Arguments (-want +got):\n%s", diff)
 	}
+	w = Watch{Out: "o", Handler: Handler{Entry: 0x80010000, Exit: 0x80010040, Stamp: 0xa02010, Mark: 0x80010020, Shift: 3}}
+	want = []string{"-plugin", "file=/p.so,out=o,entry=0x80010000,exit=0x80010040,stamp=0xa02010,mark=0x80010020,shift=3"}
+	if diff := cmp.Diff(want, w.Arguments("/p.so")); diff != "" {
+		t.Errorf("Arguments with a handler (-want +got):\n%s", diff)
+	}
 }
 
 func TestRead(t *testing.T) {
-	var b []byte
-	for _, s := range []Store{{8, 0x2188014}, {1 << 40, 0x20b4014}} {
-		b = binary.NativeEndian.AppendUint64(b, uint64(s.NS))
-		b = binary.NativeEndian.AppendUint64(b, 0)
-		binary.NativeEndian.PutUint32(b[len(b)-8:], s.Addr)
+	record := func(b []byte, ns int64, addr, count uint32) []byte {
+		b = binary.NativeEndian.AppendUint64(b, uint64(ns))
+		return binary.NativeEndian.AppendUint32(binary.NativeEndian.AppendUint32(b, addr), count)
 	}
-	path := filepath.Join(t.TempDir(), "stores")
-	if err := os.WriteFile(path, append(b, 1, 2, 3), 0o644); err != nil {
+	b := record(nil, 8, 0x2188014, 0)
+	b = record(b, 1<<40, 0x80010020, 125)
+	b = record(b, 1<<40, 0x80010000, 364)
+	b = record(b, 1<<40, 0x20b4014, 0)
+	w := Watch{Out: filepath.Join(t.TempDir(), "stores"), Handler: Handler{Mark: 0x80010020}}
+	if err := os.WriteFile(w.Out, append(b, 1, 2, 3), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	got, err := Read(path)
-	if diff := cmp.Diff([]Store{{8, 0x2188014}, {1 << 40, 0x20b4014}}, got); err != nil || diff != "" {
+	got, err := w.Read()
+	want := Trace{
+		Stores:      []Store{{8, 0x2188014}, {1 << 40, 0x20b4014}},
+		Activations: []Activation{{1 << 40, 364}},
+		Marks:       []Activation{{1 << 40, 125}},
+	}
+	if diff := cmp.Diff(want, got); err != nil || diff != "" {
 		t.Errorf("Read: %v (-want +got):\n%s", err, diff)
 	}
 }
@@ -60,7 +72,8 @@ func TestCode(t *testing.T) {
 }
 
 // TestStores boots a guest that stores to a register in every seventh instruction, for ever: the times must be 7 × 8 ns
-// apart. ENET1 is off, so its TDAR takes the store and nothing happens.
+// apart. ENET1 is off, so its TDAR takes the store and nothing happens. To the plugin the loop is a handler, too: each round
+// is an activation of seven instructions, although QEMU begins the instruction with the store anew to have it end its block.
 func TestStores(t *testing.T) {
 	emulator, err := qemu.Find("")
 	if err != nil {
@@ -78,8 +91,9 @@ func TestStores(t *testing.T) {
 	code := []uint32{
 		0xe3080014, // movw r0, #0x8014
 		0xe3400218, // movt r0, #0x0218; the loop begins
-		nop, nop, nop, nop,
+		nop, nop,
 		0xe5800000, // str r0, [r0]
+		nop, nop,
 		0xeafffff8, // b to the movt
 	}
 	var raw []byte
@@ -90,7 +104,12 @@ func TestStores(t *testing.T) {
 	if err := os.WriteFile(kernel, raw, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	w := Watch{Out: filepath.Join(dir, "stores"), Stores: []uint32{0x02188014}}
+	const load = 0x10000 // where QEMU puts a raw kernel in this machine's memory, which begins at 0x80000000
+	w := Watch{
+		Out: filepath.Join(dir, "stores"), Stores: []uint32{0x02188014},
+		Handler: Handler{Entry: 0x80000000 + load + 4, Exit: 0x80000000 + load + 28, Stamp: 0x02188014,
+			Mark: 0x80000000 + load + 20, Shift: 3},
+	}
 	m := qemu.Machine{Emulator: emulator, Kernel: kernel, Icount: &qemu.Icount{Shift: 3}, Deadline: time.Minute,
 		Args: w.Arguments(so)}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -101,15 +120,28 @@ func TestStores(t *testing.T) {
 	}
 	defer p.Stop()
 	var stores []Store
+	var activations, marks []Activation
 	for start := time.Now(); len(stores) < 1000; time.Sleep(20 * time.Millisecond) {
 		if time.Since(start) > 30*time.Second {
 			t.Fatalf("%d stores in 30 s; %v", len(stores), p.Err())
 		}
-		stores, _ = Read(w.Out)
+		trace, _ := w.Read()
+		stores, activations, marks = trace.Stores, trace.Activations, trace.Marks
 	}
 	for i := 1; i < 1000; i++ {
 		if got := stores[i].NS - stores[i-1].NS; got != 7*8 || stores[i].Addr != 0x02188014 {
 			t.Fatalf("store %d to %#x, %d ns after the one before, want 0x2188014 and 56", i, stores[i].Addr, got)
+		}
+	}
+	if len(activations) < 999 || len(marks) < 999 {
+		t.Fatalf("%d activations, %d marks for %d stores", len(activations), len(marks), len(stores))
+	}
+	for i, a := range activations[:999] {
+		if a.NS != stores[i].NS || a.Instructions != 7 {
+			t.Fatalf("activation %d: %d instructions, at %d ns, want 7, at the store's %d", i, a.Instructions, a.NS, stores[i].NS)
+		}
+		if m := marks[i]; m.NS != stores[i].NS+8 || m.Instructions != 5 {
+			t.Fatalf("mark %d: instruction %d, at %d ns, want 5, 8 behind the store's %d", i, m.Instructions, m.NS, stores[i].NS)
 		}
 	}
 }

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"bytes"
-	"encoding/binary"
 	"flag"
 	"net/netip"
 	"os"
@@ -17,6 +16,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
 	"mortise/stack/gateway"
+	"mortise/tools/packet"
+	"mortise/tools/pcap"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -39,19 +40,20 @@ func TestQuantiles(t *testing.T) {
 
 var (
 	host  = station{mac: peerMAC(0), addr: netip.MustParseAddr("10.0.0.2"), port: probePort}
-	guest = station{mac: [6]byte{2, 0, 0, 0, 0, 1}, addr: netip.MustParseAddr("10.0.0.1"), port: gateway.EchoPort}
+	guest = station{mac: packet.MAC{2, 0, 0, 0, 0, 1}, addr: netip.MustParseAddr("10.0.0.1"), port: gateway.EchoPort}
 )
 
+// TestUDPFrame has gVisor, which shares no code with us, judge a frame.
 func TestUDPFrame(t *testing.T) {
 	for _, vid := range []uint16{0, 42} {
 		p := probe{flow: 1, phase: Loaded, seq: 0x01020304}
 		frame := udpFrame(host, guest, vid, p.payload())
-		gotVID, ethertype, rest := untag(frame)
-		if gotVID != vid || ethertype != etherIPv4 {
-			t.Errorf("untag = VLAN %d, ethertype %#04x, want %d and IPv4", gotVID, ethertype, vid)
+		f, ok := packet.Parse(frame)
+		if !ok || f.VID != vid || f.EtherType != packet.TypeIPv4 {
+			t.Errorf("VLAN %d, EtherType %#04x, %v, want %d and IPv4", f.VID, f.EtherType, ok, vid)
 		}
-		ip := header.IPv4(rest)
-		if !ip.IsValid(len(rest)) || !ip.IsChecksumValid() {
+		ip := header.IPv4(f.Body)
+		if !ip.IsValid(len(f.Body)) || !ip.IsChecksumValid() {
 			t.Errorf("VLAN %d: the IPv4 header is not valid", vid)
 		}
 		udp := header.UDP(ip.Payload())
@@ -67,16 +69,11 @@ func TestUDPFrame(t *testing.T) {
 }
 
 func TestARP(t *testing.T) {
-	request := arpRequest(host, 42, guest.addr)
-	if _, _, ok := parseARPReply(request); ok {
+	if _, _, ok := parseARPReply(arpRequest(host, 42, guest.addr)); ok {
 		t.Error("parseARPReply takes a request for a reply")
 	}
-	_, _, rest := untag(request)
-	arp := header.ARP(rest)
-	arp.SetOp(header.ARPReply)
-	copy(arp.HardwareAddressSender(), guest.mac[:])
-	copy(arp.ProtocolAddressSender(), guest.addr.AsSlice())
-	vid, from, ok := parseARPReply(request)
+	answer := packet.Link{MAC: guest.mac, Addr: guest.addr, Peer: host.addr, VID: 42}
+	vid, from, ok := parseARPReply(answer.ARP(packet.ARPReply, host.mac))
 	if !ok || vid != 42 || from.mac != guest.mac || from.addr != guest.addr {
 		t.Errorf("parseARPReply = VLAN %d, %+v, %v, want VLAN 42, %+v", vid, from, ok, guest)
 	}
@@ -125,12 +122,9 @@ func TestTracker(t *testing.T) {
 
 // dump writes frames as the emulator does, the first ones a second apart.
 func dump(frames ...[]byte) []byte {
-	b := pcapHeader()
+	b := pcap.AppendHeader(nil)
 	for i, frame := range frames {
-		for _, v := range []uint32{uint32(i), 7, uint32(len(frame)), uint32(len(frame))} {
-			b = binary.LittleEndian.AppendUint32(b, v)
-		}
-		b = append(b, frame...)
+		b = pcap.AppendRecord(b, &pcap.Record{MicroS: int64(i)*1e6 + 7, Frame: frame})
 	}
 	return b
 }
@@ -190,7 +184,7 @@ func TestTapsFollowAPipe(t *testing.T) {
 func TestCaptureRefusesAnotherFormat(t *testing.T) {
 	for name, stream := range map[string][]byte{
 		"pcapng": append([]byte{0x0a, 0x0d, 0x0d, 0x0a}, make([]byte, 60)...),
-		"record": append(pcapHeader(), bytes.Repeat([]byte{0xff}, 60)...),
+		"record": append(pcap.AppendHeader(nil), bytes.Repeat([]byte{0xff}, 60)...),
 	} {
 		taps := taps{tracker: NewTracker(nil)}
 		if err := taps.read(bytes.NewReader(stream)); err == nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mortise/stack/gateway"
+	"mortise/tools/packet"
 	"mortise/tools/qemu"
 )
 
@@ -28,11 +29,11 @@ type peer struct {
 	sent    atomic.Int64
 
 	mu   sync.Mutex
-	macs map[int][6]byte // by flow
+	macs map[int]packet.MAC // by flow
 }
 
 func newPeer(flows []oobFlow, wires []*qemu.Wire, tracker *Tracker) *peer {
-	return &peer{flows: flows, wires: wires, tracker: tracker, macs: map[int][6]byte{}}
+	return &peer{flows: flows, wires: wires, tracker: tracker, macs: map[int]packet.MAC{}}
 }
 
 // resolve asks for the MAC of every flow until all have answered.
@@ -66,7 +67,7 @@ func (p *peer) resolve(ctx context.Context, ended <-chan struct{}) error {
 	}
 }
 
-func (p *peer) mac(flow int) (mac [6]byte, ok bool) {
+func (p *peer) mac(flow int) (mac packet.MAC, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	mac, ok = p.macs[flow]

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"mortise/stack/gateway"
+	"mortise/tools/packet"
 )
 
 // A plan says what of a configuration can be measured, and from where.
@@ -92,7 +93,7 @@ func controllerIndex(name string) int {
 }
 
 // peerMAC is the real-time peer's address on a port: locally administered.
-func peerMAC(port int) [6]byte { return [6]byte{0x02, 0x70, 0x65, 0x65, 0x72, byte(port)} }
+func peerMAC(port int) packet.MAC { return packet.MAC{0x02, 0x70, 0x65, 0x65, 0x72, byte(port)} }
 
 // neighbour returns another host's address in the subnet of p: the next one, or the one before.
 func neighbour(p netip.Prefix) (netip.Addr, error) {

@@ -1,7 +1,6 @@
 package demo
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +9,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"mortise/tools/pcap"
 )
 
 // taps reads what the emulator captures, while it runs: it writes each port's capture into a named pipe, so that a long
@@ -39,7 +40,7 @@ func newTaps(path string, tracker *Tracker) (*taps, error) {
 		os.RemoveAll(dir)
 		return nil, fmt.Errorf("capture: %w", err)
 	}
-	_, err = t.file.Write(pcapHeader())
+	_, err = t.file.Write(pcap.AppendHeader(nil))
 	return t, err
 }
 
@@ -68,51 +69,34 @@ func (t *taps) add(port int) (string, error) {
 
 // read passes on the frames of one port.
 func (t *taps) read(r io.Reader) error {
-	c, err := newCapture(r)
+	c, err := pcap.NewReader(r)
 	if err != nil {
 		return err
 	}
 	for {
-		rec, err := c.next()
+		rec, err := c.Next()
 		if err == io.EOF {
 			return nil
 		}
 		if err != nil {
 			return err
 		}
-		t.tracker.See(rec.at, rec.data)
-		if err := t.keep(rec); err != nil {
+		t.tracker.See(time.Duration(rec.MicroS)*time.Microsecond, rec.Frame)
+		if err := t.keep(&rec); err != nil {
 			return err
 		}
 	}
 }
 
 // keep writes a frame to the file.
-func (t *taps) keep(rec record) error {
+func (t *taps) keep(rec *pcap.Record) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.file == nil {
 		return nil
 	}
-	b := make([]byte, 0, recordBytes+len(rec.data))
-	b = binary.LittleEndian.AppendUint32(b, uint32(rec.at/time.Second))
-	b = binary.LittleEndian.AppendUint32(b, uint32(rec.at%time.Second/time.Microsecond))
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(rec.data)))
-	b = binary.LittleEndian.AppendUint32(b, uint32(len(rec.data)))
-	_, err := t.file.Write(append(b, rec.data...))
+	_, err := t.file.Write(pcap.AppendRecord(nil, rec))
 	return err
-}
-
-// pcapHeader returns the start of a capture of Ethernet frames.
-func pcapHeader() []byte {
-	const major, minor, snapLen, ethernet = 2, 4, maxCaptured, 1
-	b := make([]byte, 0, pcapHeaderBytes)
-	b = binary.LittleEndian.AppendUint32(b, pcapMagic)
-	b = binary.LittleEndian.AppendUint16(b, major)
-	b = binary.LittleEndian.AppendUint16(b, minor)
-	b = append(b, make([]byte, 8)...) // time zone and accuracy: always 0
-	b = binary.LittleEndian.AppendUint32(b, snapLen)
-	return binary.LittleEndian.AppendUint32(b, ethernet)
 }
 
 // close ends the reading and removes the pipes.

@@ -1,0 +1,66 @@
+//go:build tamago
+
+package main
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+
+	"mortise/stack/divert"
+	"mortise/stack/filter"
+	"mortise/stack/gateway"
+	"mortise/stack/oob"
+)
+
+// errNeedsStart is why a configuration cannot be applied to a gateway that serves.
+var errNeedsStart = errors.New("more differs from what runs than accept rules, VLAN lists and restarts_per_minute: " +
+	"that takes effect at the next start only")
+
+// apply makes text the configuration while both stages serve, or changes nothing and says why.
+//
+// Taken over are the accept rules and VLAN lists of oob ports, each frame meeting the old ones or the new ones, and
+// oob.restarts_per_minute. Devices, addresses and services of in-band are set up once, its stand-in for the oob echo among
+// them: text must agree with what runs in these.
+func (g *gatewayImage) apply(text []byte) error {
+	cfg, tables, err := compile(text)
+	if err != nil {
+		return err
+	}
+	next := new(oob.Config)
+	for i := range tables.Devices {
+		oobPorts(next, uint32(i), &tables.Devices[i])
+	}
+	g.supervise.Lock()
+	defer g.supervise.Unlock()
+	if !reflect.DeepEqual(fixed(cfg), fixed(g.cfg)) {
+		return errNeedsStart
+	}
+	if err := oob.Configure(next, divert.Adopt); err != nil {
+		return err
+	}
+	oobConfig = *next
+	g.policy.SetLimit(cfg.RestartsPerMinute)
+	g.describe(tables)
+	return nil
+}
+
+// fixed returns c without what apply can take over.
+func fixed(c *gateway.Config) *gateway.Config {
+	f := *c
+	f.RestartsPerMinute = 0
+	f.Devices = slices.Clone(c.Devices)
+	for i := range f.Devices {
+		d := &f.Devices[i]
+		d.OobVLANs = filter.VIDSet{}
+		d.Ports = slices.Clone(d.Ports)
+		for j := range d.Ports {
+			if p := &d.Ports[j]; p.Oob != nil && p.Oob.Accepts(gateway.EchoPort) {
+				p.Oob = new(gateway.Oob)
+			} else if p.Oob != nil {
+				p.Oob = &gateway.Oob{Rules: make([]gateway.Rule, 1)} // one that accepts nothing
+			}
+		}
+	}
+	return &f
+}

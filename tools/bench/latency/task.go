@@ -1,0 +1,55 @@
+package latency
+
+import (
+	"math"
+
+	"mortise/tools/bench/plugin"
+)
+
+// From a timer's expiry to its task: the first instruction of the task that tasks/latency is.
+const (
+	taskEntry = "mortise/tasks/latency.Run"
+	// taskPeriod is how often its timer is due: 997 µs, to the nearest tick of QEMU's counter, 16 ns.
+	taskPeriod = 62313 * 16
+)
+
+// expiries returns a sample for each time that the timer was due between the first and the last of the measured frames: until the
+// task's first instruction. marks are those instructions.
+//
+// When it is due is not seen. But the timer is periodic, and of many entries one was held up by nothing: the one that was
+// earliest in its period. From its expiry to the task is what its activation took until there, and the processor's vector,
+// one instruction, which counts in the place of the task's own. A period without an entry is lost.
+func expiries(marks []plugin.Activation, records []Record, measured []Sample, shift int) (samples []Sample) {
+	if len(records) == 0 || len(measured) == 0 || len(marks) == 0 {
+		return nil
+	}
+	start := (records[0].MicroS - bootMicroS()) * 1000
+	first, last := start+measured[0].AtMicroS*1000, start+measured[len(measured)-1].AtMicroS*1000
+	early, due := int64(math.MaxInt64), int64(0) // due: any of the times at which the timer was
+	for _, m := range marks {
+		if m.NS < first || m.NS > last {
+			continue
+		}
+		// How far behind the first entry's place in the period: little, or a little ahead of it.
+		offset := m.NS - marks[0].NS
+		offset -= (offset + taskPeriod/2) / taskPeriod * taskPeriod
+		if offset < early {
+			early, due = offset, m.NS-m.Instructions<<shift
+		}
+	}
+	if due == 0 {
+		return nil
+	}
+	due -= (due - first) / taskPeriod * taskPeriod // the first behind first
+	for next := 0; due < last-taskPeriod; due += taskPeriod {
+		s := Sample{AtMicroS: (due - start) / 1000, LatencyNS: -1}
+		for next < len(marks) && marks[next].NS < due {
+			next++
+		}
+		if next < len(marks) && marks[next].NS < due+taskPeriod {
+			s.LatencyNS = marks[next].NS - due
+		}
+		samples = append(samples, s)
+	}
+	return samples
+}
