@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"embed"
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,13 +18,18 @@ type pkg struct {
 	ImportPath   string
 	Name         string
 	Dir          string
+	Imports      []string
 	TestGoFiles  []string
+	TestImports  []string
 	XTestGoFiles []string
+	XTestImports []string
 }
 
 // A builder makes and runs test programs.
 type builder struct {
 	goCommand string
+	version   string // of Go
+	goroot    string
 	dir       string // for what it makes
 }
 
@@ -37,7 +44,7 @@ func (b *builder) env() []string {
 }
 
 func (b *builder) list(ctx context.Context, names []string) ([]*pkg, error) {
-	cmd := exec.CommandContext(ctx, b.goCommand, append([]string{"list", "-json=ImportPath,Name,Dir,TestGoFiles,XTestGoFiles"}, names...)...)
+	cmd := exec.CommandContext(ctx, b.goCommand, append([]string{"list", "-json=ImportPath,Name,Dir,Imports,TestGoFiles,TestImports,XTestGoFiles,XTestImports"}, names...)...)
 	cmd.Env = b.env()
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
@@ -59,59 +66,76 @@ func (b *builder) list(ctx context.Context, names []string) ([]*pkg, error) {
 	return packages, nil
 }
 
-// filesTest is added to the external tests of a package that has testdata.
-const filesTest = `package %s_test
+// fixtures are packages that the overlay adds to std.
+//
+//go:embed fixture
+var fixtures embed.FS
 
-import (
-	mortiseEmbed "embed"
-	mortiseFS "io/fs"
-	mortiseOS "os"
-	mortisePath "path"
+const (
+	fixtureFiles = "internal/mortise/files"
+	fixtureWire  = "internal/mortise/wire"
 )
 
-//go:embed all:testdata
-var mortiseFiles mortiseEmbed.FS
-
-func init() {
-	check := func(err error) {
-		if err != nil {
-			panic(err)
-		}
+// overlay writes the file that lays additions and changes over std: the
+// fixtures' packages, in each package's external tests an import of those it
+// needs, and what in internal/testenv names js.
+func (b *builder) overlay(packages []*pkg) error {
+	replace := map[string]string{}
+	write := func(over, name string, text []byte) error {
+		file := filepath.Join(b.dir, name)
+		replace[over] = file
+		return os.WriteFile(file, text, 0o644)
 	}
-	check(mortiseOS.MkdirAll(%q, 0o755))
-	check(mortiseOS.Chdir(%[2]q))
-	check(mortiseFS.WalkDir(mortiseFiles, ".", func(name string, d mortiseFS.DirEntry, err error) error {
+
+	src := filepath.Join(b.goroot, "src")
+	err := fs.WalkDir(fixtures, "fixture", func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		text, err := mortiseFiles.ReadFile(name)
+		text, err := fixtures.ReadFile(name)
 		if err != nil {
 			return err
 		}
-		if err := mortiseOS.MkdirAll(mortisePath.Dir(name), 0o755); err != nil {
-			return err
-		}
-		return mortiseOS.WriteFile(name, text, 0o644)
-	}))
-}
-`
+		in := strings.TrimPrefix(name, "fixture/")
+		return write(filepath.Join(src, "internal", "mortise", filepath.FromSlash(in)), strings.ReplaceAll(in, "/", "_"), text)
+	})
+	if err != nil {
+		return err
+	}
 
-// overlay writes the file that lays those additions over the packages.
-func (b *builder) overlay(packages []*pkg) error {
-	replace := map[string]string{}
 	for _, p := range packages {
 		if !p.hasTests() {
 			continue
 		}
-		if info, err := os.Stat(filepath.Join(p.Dir, "testdata")); err != nil || !info.IsDir() {
-			continue
+		text := fmt.Appendf(nil, "package %s_test\n\nimport _ %q\n", p.Name, fixtureFiles)
+		if !p.mayImport() {
+			files, err := fixtures.ReadFile("fixture/files/files.go")
+			if err != nil {
+				return err
+			}
+			text = []byte(strings.Replace(string(files), "\npackage files\n", "\npackage "+p.Name+"_test\n", 1))
 		}
-		file := filepath.Join(b.dir, p.slug()+"_files.go")
-		if err := os.WriteFile(file, fmt.Appendf(nil, filesTest, p.Name, "/src/"+p.ImportPath), 0o644); err != nil {
+		if p.usesNet() {
+			text = fmt.Appendf(text, "import _ %q\n", fixtureWire)
+		}
+		if err := write(filepath.Join(p.Dir, "aaa_mortise_test.go"), p.slug()+"_fixtures.go", text); err != nil {
 			return err
 		}
-		// The name sorts first: its init comes before the tests' own.
-		replace[filepath.Join(p.Dir, "aaa_mortise_test.go")] = file
+	}
+
+	for name, change := range changes {
+		over := filepath.Join(src, filepath.FromSlash(name))
+		text, err := os.ReadFile(over)
+		if err != nil {
+			return err
+		}
+		changed := change.Replace(string(text))
+		if changed == string(text) {
+			return fmt.Errorf("%s: nothing in it is to be changed", over)
+		}
+		if err := write(over, strings.ReplaceAll(name, "/", "_"), []byte(changed)); err != nil {
+			return err
+		}
 	}
 
 	text, err := json.Marshal(map[string]any{"Replace": replace})
@@ -122,29 +146,72 @@ func (b *builder) overlay(packages []*pkg) error {
 	return os.WriteFile(filepath.Join(b.dir, "overlay.json"), text, 0o644)
 }
 
+// changes are what Go's tests must be told of the machine.
+var changes = map[string]*strings.Replacer{
+	"internal/testenv/exec.go":    likeJS,
+	"internal/testenv/testenv.go": likeJS,
+	// Unix and TCP, without descriptors, raw IP and unixpacket.
+	"net/platform_test.go": strings.NewReplacer(
+		`case "windows", "js", "wasip1":`, `case "windows", "js", "tamago", "wasip1":`,
+		`case "plan9":
+			return false`, `case "plan9", "tamago":
+			return false`,
+		`"aix", "android", "darwin", "ios", "plan9", "windows":`, `"aix", "android", "darwin", "ios", "plan9", "tamago", "windows":`,
+	),
+	"os/exec/internal/fdtest/exists_unix.go": strings.NewReplacer(`unix || wasm`, `unix || wasm || tamago`),
+}
+
+// likeJS has Go's package for test environments take tamago for js, which too
+// starts no processes and has one thread: tests that need these are skipped,
+// as they are there.
+var likeJS = strings.NewReplacer(
+	`"js", "wasip1"`, `"js", "tamago", "wasip1"`,
+	`"wasip1", "js", "ios"`, `"wasip1", "js", "tamago", "ios"`,
+	`runtime.GOOS == "js"`, `(runtime.GOOS == "js" || runtime.GOOS == "tamago")`,
+	`runtime.GOOS != "js"`, `runtime.GOOS != "js" && runtime.GOOS != "tamago"`,
+)
+
+// mayImport reports whether the package's tests may import a fixture: Go checks
+// what those of its FIPS 140 module import. They get the text of it.
+func (p *pkg) mayImport() bool { return !strings.HasPrefix(p.ImportPath, "crypto/internal/fips140/") }
+
+// usesNet reports whether the package or its tests open sockets.
+func (p *pkg) usesNet() bool {
+	for _, list := range [][]string{{p.ImportPath}, p.Imports, p.TestImports, p.XTestImports} {
+		for _, path := range list {
+			switch path {
+			case "net", "net/http", "net/http/httptest", "net/http/httputil", "net/rpc", "net/smtp", "crypto/tls", "log/syslog", "expvar", "net/http/pprof":
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (p *pkg) hasTests() bool { return len(p.TestGoFiles)+len(p.XTestGoFiles) > 0 }
 
-func (p *pkg) slug() string { return strings.ReplaceAll(p.ImportPath, "/", "_") }
-
-// build makes the test program. Where the testdata cannot be embedded it is
-// left out.
+// build makes the test program, with the files it finds.
 func (b *builder) build(ctx context.Context, p *pkg) (program string, err error) {
 	program = filepath.Join(b.dir, p.slug()+".test")
-	args := []string{b.goCommand, "test", "-c", "-vet=off", "-ldflags=-s -w", "-o", program}
+	args := []string{b.goCommand, "test", "-c", "-vet=off", "-o", program, "-overlay", filepath.Join(b.dir, "overlay.json")}
 
 	if p.ImportPath == "time" {
 		args = append(args, "-tags=timetzdata") // the machine has no zone files
 	}
 
-	out, _, err := output(ctx, 10*time.Minute, b.env(), "", append(args, "-overlay", filepath.Join(b.dir, "overlay.json"), p.ImportPath)...)
-	if err != nil && ctx.Err() == nil {
-		if _, _, again := output(ctx, 10*time.Minute, b.env(), "", append(args, p.ImportPath)...); again == nil {
-			return program, nil
-		}
-		return "", fmt.Errorf("does not build: %s", firstError(out))
+	out, _, err := output(ctx, 10*time.Minute, b.env(), "", append(args, p.ImportPath)...)
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case err != nil:
+		return "", fmt.Errorf("does not build: %s", strings.ReplaceAll(firstError(out), b.goroot+string(filepath.Separator), ""))
+	}
+	archive, err := b.archive(p)
+	if err != nil {
+		return "", err
 	}
 
-	return program, err
+	return program, load(program, archive)
 }
 
 // firstError returns the first line of the go command's that is no heading.

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"encoding/binary"
 	"errors"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestSubset runs the standard library's tests that make test has time for.
@@ -63,5 +67,69 @@ func TestRead(t *testing.T) {
 				t.Errorf("%d passed, %d skipped, failed %q, want %d, %d, %q", r.passed, r.skipped, got, c.passed, c.skipped, c.failed)
 			}
 		})
+	}
+}
+
+// TestRules holds the rules to what they promise: tests by name, and one rule
+// by what the test says alone.
+func TestRules(t *testing.T) {
+	general := 0
+	for _, r := range rules {
+		switch {
+		case r.pkg == "" && r.tests == "" && r.said != "":
+			general++
+		case r.pkg == "" || r.tests == "" || r.why == "":
+			t.Errorf("rule %+v names no tests or no reason", r)
+		case r.said == "" && !r.unrun:
+			t.Errorf("rule %+v excuses whatever its tests say", r)
+		}
+	}
+	if general != 1 {
+		t.Errorf("%d rules are for all tests, want 1", general)
+	}
+
+	for _, c := range []struct{ pkg, test, said, want string }{
+		{"os", "TestPipeThreads", "os_test.go:2973: pipe: not implemented on tamago\n", noPipes},
+		{"os", "TestPipeThreads", "os_test.go:2973: got 3, want 4\n", ""},
+		{"os", "TestPipe", "pipe: not implemented on tamago\n", ""},
+		{"any", "TestAny", "fork/exec /bin/sh: not implemented on tamago\n", "starts a process"},
+		{"any", "TestAny", "exec: wrong\n", ""},
+	} {
+		if got := excuse(c.pkg, c.test, c.said); got != c.want {
+			t.Errorf("excuse(%q, %q, %q) = %q, want %q", c.pkg, c.test, c.said, got, c.want)
+		}
+	}
+}
+
+// TestArchive reads an archive as fixture/files does.
+func TestArchive(t *testing.T) {
+	root := t.TempDir()
+	for name, text := range map[string]string{"src/p/p.go": "package p", "src/p/testdata/a/b": "text", "src/p/q/q.go": "", "src/other": ""} {
+		file := filepath.Join(root, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b := &builder{goroot: root}
+	archive, err := b.archive(&pkg{ImportPath: "p", Dir: filepath.Join(root, "src", "p")})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	got := map[string]string{}
+	for len(archive) >= 8 {
+		n, m := binary.LittleEndian.Uint32(archive), binary.LittleEndian.Uint32(archive[4:])
+		got[string(archive[8:8+n])] = string(archive[8+n : 8+n+m])
+		archive = archive[8+n+m:]
+	}
+	want := map[string]string{"/go/src/p/p.go": "package p", "/go/src/p/testdata/a/b": "text", "": "/go/src/p"}
+	for name, text := range commonFiles {
+		want[name] = text
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("archive (-want +got):\n%s", diff)
 	}
 }

@@ -11,6 +11,7 @@ import (
 // A recorded result is a file of the folder that -results names: a run that
 // was interrupted goes on, and a change of the rules takes no run at all.
 type recorded struct {
+	Go              string // its version
 	Broken          string
 	Passed, Skipped int
 	Failed          []failure
@@ -31,7 +32,7 @@ func (o *options) recall(p *pkg) *result {
 	if err := json.Unmarshal(text, &c); err != nil {
 		return nil
 	}
-	return &result{p, c.Broken, c.Passed, c.Skipped, c.Failed}
+	return &result{p, c.Go, c.Broken, c.Passed, c.Skipped, c.Failed}
 }
 
 // record keeps a result, unless the run was interrupted.
@@ -39,7 +40,7 @@ func (o *options) record(ctx context.Context, r *result) {
 	if o.results == "" || ctx.Err() != nil {
 		return
 	}
-	text, err := json.MarshalIndent(recorded{r.broken, r.passed, r.skipped, r.failed}, "", "\t")
+	text, err := json.MarshalIndent(recorded{r.version, r.broken, r.passed, r.skipped, r.failed}, "", "\t")
 	if err == nil {
 		if err = os.MkdirAll(o.results, 0o755); err == nil {
 			err = os.WriteFile(o.file(r.pkg), text, 0o644)

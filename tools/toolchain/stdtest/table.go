@@ -4,33 +4,38 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"os/exec"
 	"slices"
 	"strings"
 )
 
 const heading = `# Go's own tests on GOOS=tamago
 
-Made by ` + "`go run ./tools/toolchain/stdtest`" + ` with %s: the tests of every package of the standard library, built for
-GOOS=tamago GOARCH=amd64 and run as a process of Linux, with -test.short. A test is a top-level one; examples count.
+Made by ` + "`go run ./tools/toolchain/stdtest`" + `: the tests of every package of the standard library, built for GOOS=tamago
+GOARCH=amd64 and run as a process of Linux, with -test.short. A test is a top-level one; examples count.
+
+With %s.
 
 %s.
 
-"Cannot pass" is a rule of tools/toolchain/stdtest/rules.go: the machine does not have what the test is about. "Not passed"
-has the first thing the test says; nothing is left out.
+A test finds what a Unix system would give it: its package's folder and, where it reads more of Go's source tree, that too, in
+the memory file system; /etc/hosts, /etc/passwd and the like; and a loopback network, which is one function behind
+net.SocketFunc. Go's internal/testenv takes the machine for js, which too starts no processes and has one thread: what it knows
+to need these is skipped.
+
+"Cannot pass" has the tests that a rule of tools/toolchain/stdtest/rules.go excuses, each with what the machine does not have.
+A rule names its tests, but for those whose own words are the reason (fork/exec). "Not passed" has the first thing the test
+says; nothing is left out.
 "Takes too long" is more than the minute of processor time that -limit gives a run. To go on where packages have not been run
-yet: the same command with -results and the same folder.
+yet: the same command with -results and the same folder, which keeps the results of an earlier Go too.
 
 | package | result | pass | skip | cannot pass | not passed |
 |---|---|---|---|---|---|
 `
 
 // table returns docs/stdtests.md.
-func table(b *builder, results []*result) string {
-	version, _ := exec.Command(b.goCommand, "env", "GOVERSION").Output()
-
+func table(results []*result) string {
 	var t strings.Builder
-	fmt.Fprintf(&t, heading, strings.TrimSpace(string(version)), summary(results))
+	fmt.Fprintf(&t, heading, versions(results), summary(results))
 	for _, r := range results {
 		fmt.Fprintf(&t, "| %s | %s |", r.pkg.ImportPath, escape(r.verdict()))
 		if r.broken == noTests || r.broken == notRun {
@@ -43,10 +48,31 @@ func table(b *builder, results []*result) string {
 	return t.String()
 }
 
+// versions returns what was tested, the most used version first.
+func versions(results []*result) string {
+	count := map[string]int{}
+	for _, r := range results {
+		if r.version != "" {
+			count[r.version]++
+		}
+	}
+	list := slices.SortedFunc(maps.Keys(count), func(a, b string) int { return cmp.Or(count[b]-count[a], cmp.Compare(a, b)) })
+	if len(list) > 1 {
+		for i, v := range list {
+			list[i] = fmt.Sprintf("%s (%d packages)", v, count[v])
+		}
+	}
+	return strings.Join(list, ", ")
+}
+
 func (r *result) verdict() string {
 	switch {
+	case r.broken != "" && r.excused() != "":
+		return "does not run: " + r.excused()
 	case r.broken != "":
 		return r.broken
+	case r.passed+r.skipped+len(r.failed) == 0:
+		return "no test for this machine"
 	case len(r.failed) == 0:
 		return "pass"
 	default:
@@ -54,19 +80,18 @@ func (r *result) verdict() string {
 	}
 }
 
-// byRule returns the reasons with their numbers of tests.
+// byRule returns the reasons, each with its tests.
 func (r *result) byRule() string {
-	count := map[string]int{}
+	tests := map[string][]string{}
 	for _, f := range r.failed {
 		if why := r.rule(f); why != "" {
-			count[why]++
+			tests[why] = append(tests[why], f.Test)
 		}
 	}
 	var parts []string
-	for _, why := range slices.SortedFunc(maps.Keys(count), func(a, b string) int {
-		return cmp.Or(count[b]-count[a], cmp.Compare(a, b))
-	}) {
-		parts = append(parts, fmt.Sprintf("%d: %s", count[why], why))
+	for _, why := range slices.Sorted(maps.Keys(tests)) {
+		slices.Sort(tests[why])
+		parts = append(parts, strings.Join(tests[why], ", ")+": "+why)
 	}
 	return strings.Join(parts, "; ")
 }

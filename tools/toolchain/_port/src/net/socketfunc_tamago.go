@@ -30,6 +30,14 @@ func socket(ctx context.Context, net string, family, sotype, proto int, ipv6only
 		return nil, errNoSocketFunc
 	}
 
+	// An address of another family than the socket's.
+	for _, a := range []sockaddr{laddr, raddr} {
+		if givenAddr(a) != nil {
+			if _, err := a.sockaddr(family); err != nil {
+				return nil, err
+			}
+		}
+	}
 	local, remote := givenAddr(laddr), givenAddr(raddr)
 
 	s, err := SocketFunc(ctx, net, family, sotype, local, remote)

@@ -19,6 +19,7 @@ type node struct {
 	mode     uint32 // type and permissions
 	nlink    uint32
 	uid, gid uint32
+	atime    Timespec // as set: reading does not change it
 	mtime    Timespec
 	data     []byte           // of a file
 	children map[string]*node // of a folder
@@ -70,6 +71,7 @@ func newNode(mode uint32) *node {
 		n.children = map[string]*node{}
 	}
 	n.touch()
+	n.atime = n.mtime
 	return n
 }
 
@@ -89,7 +91,7 @@ func (n *node) stat(st *Stat_t) {
 	*st = Stat_t{
 		Dev: 1, Ino: n.ino, Mode: n.mode, Nlink: n.nlink, Uid: n.uid, Gid: n.gid,
 		Size: int64(size), Blksize: 512, Blocks: int32((int64(size) + 511) / 512),
-		Atime: n.mtime.Sec, AtimeNsec: n.mtime.Nsec,
+		Atime: n.atime.Sec, AtimeNsec: n.atime.Nsec,
 		Mtime: n.mtime.Sec, MtimeNsec: n.mtime.Nsec,
 		Ctime: n.mtime.Sec, CtimeNsec: n.mtime.Nsec,
 	}
@@ -117,6 +119,12 @@ func elements(path string) (list []string) {
 	return list
 }
 
+// endsInDir reports whether a path can lead to a folder only.
+func endsInDir(path string) bool {
+	n := len(path)
+	return n > 0 && path[n-1] == '/' || path == "." || n > 1 && path[n-2:] == "/."
+}
+
 // A place is where a path leads: a folder, the name in it, and what the name
 // stands for, if anything. The root is its own parent, with an empty name.
 type place struct {
@@ -124,6 +132,7 @@ type place struct {
 	name   string
 	node   *node
 	path   string // without links, "." and ".."
+	isDir  bool   // or will be: the path says so
 }
 
 // lookup follows path. A symbolic link at its end is followed on demand.
@@ -136,7 +145,7 @@ func lookup(path string, follow bool) (place, error) {
 			return place{}, EINVAL
 		}
 	}
-	mustDir := path[len(path)-1] == '/'
+	mustDir := endsInDir(path)
 
 	walked := []place{{parent: fsys.root, node: fsys.root, path: "/"}}
 	rest := elements(absPath(path))
@@ -168,6 +177,7 @@ func lookup(path string, follow bool) (place, error) {
 			if links++; links > maxSymlinks {
 				return place{}, ELOOP
 			}
+			mustDir = mustDir || len(rest) == 0 && endsInDir(n.target)
 			rest = append(elements(n.target), rest...)
 			if n.target != "" && n.target[0] == '/' {
 				walked = walked[:1]
@@ -178,6 +188,7 @@ func lookup(path string, follow bool) (place, error) {
 	}
 
 	p := walked[len(walked)-1]
+	p.isDir = mustDir
 	if mustDir && p.node != nil && !p.node.isDir() {
 		return place{}, ENOTDIR
 	}
@@ -201,6 +212,9 @@ func create(path string, n *node) error {
 	}
 	if p.node != nil {
 		return EEXIST
+	}
+	if p.isDir && !n.isDir() {
+		return ENOENT
 	}
 	p.parent.children[p.name] = n
 	p.parent.touch()

@@ -4,6 +4,8 @@
 
 package syscall
 
+import "slices"
+
 // A file is an open node.
 type file struct {
 	node  *node
@@ -46,6 +48,8 @@ func Open(path string, openmode int, perm uint32) (int, error) {
 	switch {
 	case p.node == nil && openmode&O_CREATE == 0:
 		return -1, ENOENT
+	case p.node == nil && p.isDir:
+		return -1, EISDIR
 	case p.node == nil:
 		p.node = newNode(S_IFREG | perm&0777)
 		p.parent.children[p.name] = p.node
@@ -68,12 +72,13 @@ func Open(path string, openmode int, perm uint32) (int, error) {
 	return newFD(f), nil
 }
 
-// rewind lets ReadDirent begin again.
+// rewind lets ReadDirent begin again, in the same order.
 func (f *file) rewind() {
 	f.names = nil
 	for name := range f.node.children {
 		f.names = append(f.names, name)
 	}
+	slices.Sort(f.names)
 }
 
 func Close(fd int) error {

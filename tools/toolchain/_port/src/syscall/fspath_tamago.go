@@ -83,8 +83,10 @@ func UtimesNano(path string, ts []Timespec) error {
 		return EINVAL
 	}
 	return withNode(path, true, func(n *node) error {
-		if ts[1].Nsec != UTIME_OMIT && ts[1].Sec != UTIME_OMIT {
-			n.mtime = ts[1]
+		for i, at := range []*Timespec{&n.atime, &n.mtime} {
+			if ts[i].Nsec != UTIME_OMIT {
+				*at = ts[i]
+			}
 		}
 		return nil
 	})
@@ -176,10 +178,23 @@ func Rmdir(path string) error {
 	return nil
 }
 
+// namesItself reports whether a path ends in a name for a folder that is not
+// its own.
+func namesItself(path string) bool {
+	for len(path) > 1 && path[len(path)-1] == '/' {
+		path = path[:len(path)-1]
+	}
+	n := len(path)
+	return path == "." || path == ".." || n > 1 && path[n-2:] == "/." || n > 2 && path[n-3:] == "/.."
+}
+
 func Rename(from, to string) error {
 	lockFS()
 	defer fsys.Unlock()
 
+	if namesItself(from) || namesItself(to) {
+		return EBUSY
+	}
 	src, err := existing(from, false)
 	if err != nil {
 		return err
@@ -190,6 +205,8 @@ func Rename(from, to string) error {
 		return err
 	case src.name == "" || dst.name == "":
 		return EBUSY
+	case dst.isDir && !src.node.isDir():
+		return ENOTDIR
 	case src.node == dst.node:
 		return nil
 	case src.node.isDir() && len(dst.path) > len(src.path) && dst.path[:len(src.path)+1] == src.path+"/":
