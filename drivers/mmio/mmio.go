@@ -6,8 +6,8 @@
 // On the host, Read and Write go to a register file that a test installs with Map, and the rest are atomics, so that the
 // race detector sees the synchronisation.
 //
-// Stage: any. Follows: ARM DDI 0406C.d (ARMv7-A ARM), A3.8 "Memory access order". Does not support: 8, 16 and 64-bit
-// registers.
+// Stage: any. Follows: ARM DDI 0406C.d (ARMv7-A ARM), A3.8 "Memory access order"; ARM DDI 0487 (ARMv8-A ARM), B2.3
+// "Ordering requirements". Does not support: 8 and 64-bit registers.
 package mmio
 
 // Set sets the bits of mask in the register at addr (read, modify, write).

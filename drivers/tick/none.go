@@ -2,23 +2,17 @@
 
 package tick
 
-import (
-	"github.com/usbarmory/tamago/arm"
-
-	"mortise/drivers/gic"
-)
-
 // Available reports whether goroutines are preempted.
 const Available = false
 
-var intc *gic.GIC
+var intc *Controller
 
 // Start serves interrupts: isr is called in a goroutine of its own, and takes them by Take.
 //
 //oob:stage init
-func Start(cpu *arm.CPU, hw *gic.GIC, isr func()) {
+func Start(cpu *Processor, hw *Controller, isr func()) {
 	intc = hw
-	go cpu.ServiceInterrupts(isr)
+	go serviceInterrupts(cpu, isr)
 }
 
 // Take acknowledges and ends the next in-band interrupt; ok is false when there is none.

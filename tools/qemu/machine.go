@@ -9,18 +9,22 @@ import (
 	"time"
 )
 
-// What the boards of this slice are called in QEMU. See board/mx6ullevk for where machine and board differ.
-const (
-	defaultBoard  = "mcimx6ul-evk"
-	defaultCPU    = "cortex-a7"
-	defaultMemory = "512M"
-	// BootTime is the guest's date at reset when time is virtual: a fixed one, so that runs repeat.
-	BootTime = "2026-01-01T00:00:00"
+// BootTime is the guest's date at reset when time is virtual: a fixed one, so that runs repeat.
+const BootTime = "2026-01-01T00:00:00"
+
+// Board is what a board is called in QEMU.
+type Board struct{ Machine, CPU, Memory string }
+
+// The boards; see their packages for where machine and board differ.
+var (
+	MX6ULLEVK = Board{"mcimx6ul-evk", "cortex-a7", "512M"}
+	Virt      = Board{"virt,gic-version=3", "cortex-a53", "512M"} // takes Emulator.AArch64; has no Ports
 )
 
 // Machine is one emulated board and what is plugged into it.
 type Machine struct {
 	Emulator *Emulator
+	Board    Board         // zero: MX6ULLEVK
 	Kernel   string        // the firmware's ELF
 	Ports    []Port        // ENET1, then ENET2; a port that is missing here has no cable
 	Icount   *Icount       // virtual time; nil: real time
@@ -124,7 +128,14 @@ func (m *Machine) arguments(l *launch) []string {
 	if m.Kernel == "" {
 		l.fail(errors.New("machine: no kernel"))
 	}
-	args := []string{"-M", defaultBoard, "-cpu", defaultCPU, "-m", defaultMemory, "-kernel", m.Kernel,
+	board := m.Board
+	if board == (Board{}) {
+		board = MX6ULLEVK
+	}
+	if board != MX6ULLEVK && len(m.Ports) > 0 {
+		l.fail(fmt.Errorf("machine: %s has no ports", board.Machine))
+	}
+	args := []string{"-M", board.Machine, "-cpu", board.CPU, "-m", board.Memory, "-kernel", m.Kernel,
 		"-display", "none", "-monitor", "none"}
 	if !m.Reboot {
 		args = append(args, "-no-reboot")

@@ -26,6 +26,9 @@ func TestCommandLine(t *testing.T) {
 		want    string
 	}{
 		{"bare", Machine{Kernel: "k.elf"}, board + "-serial null -nic none"},
+		{"virt", Machine{Board: Virt, Kernel: "k.elf", Args: []string{"-smp", "2"}},
+			"-M virt,gic-version=3 -cpu cortex-a53 -m 512M -kernel k.elf -display none -monitor none -no-reboot " +
+				"-serial null -nic none -smp 2"},
 		{"serial log with a comma", Machine{Kernel: "k.elf", Serial: "a,b.log"},
 			board + "-chardev file,id=serial0,path=a,,b.log -serial chardev:serial0 -nic none"},
 		{"data directory", Machine{Kernel: "k.elf", Emulator: &Emulator{Data: "/r/usr/share/qemu"}},
@@ -67,6 +70,9 @@ func TestCommandLine(t *testing.T) {
 func TestCommandLineErrors(t *testing.T) {
 	if _, err := (&Machine{}).CommandLine(); err == nil {
 		t.Error("CommandLine without a kernel: no error")
+	}
+	if _, err := (&Machine{Board: Virt, Kernel: "k.elf", Ports: make([]Port, 1)}).CommandLine(); err == nil {
+		t.Error("CommandLine of virt with a port: no error")
 	}
 	used := &Wire{}
 	if _, err := (&Machine{Kernel: "k.elf", Ports: []Port{{Net: used}}}).CommandLine(); err == nil {

@@ -1,4 +1,5 @@
-// Package qemu finds, installs and runs the emulator of Mortise's boards: qemu-system-arm, version 7.2 or newer.
+// Package qemu finds, installs and runs the emulator of Mortise's boards: qemu-system-arm, version 7.2 or newer, and
+// qemu-system-aarch64, which distributions ship beside it.
 //
 // Find and Ensure give an Emulator; a Machine describes one board with its Ethernet ports and starts it; a Wire is the
 // far end of a port's cable, where the host speaks raw Ethernet; a Barrier stops virtual time while the host decides
@@ -23,9 +24,11 @@ import (
 )
 
 const (
-	program = "qemu-system-arm"
-	// EnvPath names the emulator when no path is given.
-	EnvPath = "MORTISE_QEMU"
+	program   = "qemu-system-arm"
+	program64 = "qemu-system-aarch64"
+	// EnvPath names the emulator when no path is given, EnvPath64 that of 64-bit boards.
+	EnvPath   = "MORTISE_QEMU"
+	EnvPath64 = "MORTISE_QEMU_AARCH64"
 )
 
 // Oldest is the first version that has all the machines need: the dgram netdev came with 7.2.
@@ -74,6 +77,20 @@ type Emulator struct {
 	Library string // LD_LIBRARY_PATH it needs, empty for none
 }
 
+// AArch64 returns the emulator of 64-bit boards: the one that $MORTISE_QEMU_AARCH64 names, else the one beside e.
+func (e *Emulator) AArch64() (*Emulator, error) {
+	if path := os.Getenv(EnvPath64); path != "" {
+		return Open(path)
+	}
+	e64, err := Open(filepath.Join(filepath.Dir(e.Path), program64))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w beside %s: name one in $%s", errNo64, e.Path, EnvPath64)
+	}
+	return e64, err
+}
+
+var errNo64 = errors.New("no " + program64)
+
 // environ returns the environment the emulator runs in.
 func (e *Emulator) environ() []string {
 	env := os.Environ()
@@ -94,7 +111,7 @@ func open(e *Emulator) (*Emulator, error) {
 		return nil, err
 	}
 	e.Path = path
-	if root, ok := strings.CutSuffix(path, "/usr/bin/"+program); ok && root != "" {
+	if root, ok := strings.CutSuffix(path, "/usr/bin/"+filepath.Base(path)); ok && root != "" {
 		locate(e, root)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)

@@ -116,6 +116,27 @@ func TestFind(t *testing.T) {
 	})
 }
 
+func TestAArch64(t *testing.T) {
+	bin, _ := isolate(t)
+	t.Setenv(EnvPath64, "")
+	e := &Emulator{Path: fake(t, bin, "7.2.0", "")}
+	if e64, err := e.AArch64(); !errors.Is(err, errNo64) {
+		t.Errorf("AArch64 = %v, %v, want %v", e64, err, errNo64)
+	}
+	beside := filepath.Join(bin, program64)
+	if err := os.Rename(fake(t, t.TempDir(), "8.2.2", ""), beside); err != nil {
+		t.Fatal(err)
+	}
+	if e64, err := e.AArch64(); err != nil || e64.Path != beside || e64.Version != (Version{8, 2, 2}) {
+		t.Errorf("AArch64 = %v, %v, want the one beside", e64, err)
+	}
+	named := fake(t, t.TempDir(), "10.0.2", "")
+	t.Setenv(EnvPath64, named)
+	if e64, err := e.AArch64(); err != nil || e64.Path != named {
+		t.Errorf("AArch64 = %v, %v, want the one that %s names", e64, err, EnvPath64)
+	}
+}
+
 func TestOpenUnpacked(t *testing.T) {
 	root := t.TempDir()
 	path := fake(t, filepath.Join(root, "usr/bin"), "10.0.2", "")

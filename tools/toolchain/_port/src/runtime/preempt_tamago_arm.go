@@ -4,19 +4,7 @@
 
 package runtime
 
-import (
-	"internal/abi"
-	"internal/runtime/atomic"
-	"unsafe"
-)
-
-// Asynchronous preemption without a second thread and without signals: the
-// board's timer interrupt does what elsewhere sysmon does (it finds that a
-// goroutine has run for too long) and what the signal handler does (it makes
-// the goroutine call asyncPreempt, if it is at a safe point).
-//
-// It is the board's choice: nothing preempts where no vector calls
-// PreemptInterrupted. The build tag mortise.preempt tells that it exists.
+import "unsafe"
 
 // interrupted is what PreemptInterrupted has saved on the vector's stack.
 type interrupted struct {
@@ -25,59 +13,13 @@ type interrupted struct {
 	frame  *[14]uintptr // R0-R12, then the address to return to
 }
 
-// preemptTick is the scheduler's tick at the end of the last time slice.
-var preemptTick uint32
+func (c *interrupted) running() *g    { return c.gp.ptr() }
+func (c *interrupted) pc() *uintptr   { return &c.frame[13] }
+func (c *interrupted) link() *uintptr { return &c.lr }
 
-// PreemptInterrupted is for IRQ vectors in assembly, see sys_tamago_arm.s.
-func PreemptInterrupted()
-
-// preemptInterrupted runs on the signal stack with IRQ masked, at any
-// instruction of the interrupted code. slice tells that a time slice is over.
-// It asks the running goroutine to give way if that has run for all of the
-// slice or if a relayed interrupt waits for the scheduler. It reports whether
-// it wants to be called soon again, because that is still to happen.
-//
-//go:nowritebarrierrec
-func preemptInterrupted(c *interrupted, slice bool) (again bool) {
-	mp := getg().m
-	pp := mp.p.ptr()
-	gp := mp.curg
-	waiting := atomic.Load8(&relayedAny) != 0
-	if pp == nil || gp == nil {
-		return waiting
-	}
-
-	over := slice && pp.schedtick == preemptTick
-	if slice {
-		preemptTick = pp.schedtick
-	}
-	if !over && !waiting && !gp.preempt {
-		return false
-	}
-	if readgstatus(gp)&^_Gscan != _Grunning {
-		return waiting
-	}
-
-	// As preemptone does: the next function call gives way.
-	gp.preempt = true
-	gp.stackguard0 = stackPreempt
-	if debug.asyncpreemptoff != 0 {
-		return waiting
-	}
-	pp.preempt = true
-
-	// As doSigPreempt does: so does this very instruction, if it can.
-	if c.gp.ptr() != gp || !wantAsyncPreempt(gp) {
-		return true
-	}
-	ok, resume := isAsyncSafePoint(gp, c.frame[13], c.sp, c.lr)
-	if !ok {
-		return true
-	}
-	// As sigctxt.pushCall does: asyncPreempt restores LR from the slot.
+// pushCall does what sigctxt.pushCall does: asyncPreempt restores LR from the
+// slot.
+func (c *interrupted) pushCall() {
 	c.sp -= 4
 	*(*uintptr)(unsafe.Pointer(c.sp)) = c.lr
-	c.lr = resume
-	c.frame[13] = abi.FuncPCABI0(asyncPreempt)
-	return false
 }

@@ -1,4 +1,4 @@
-//go:build tamago && arm && mortise.preempt
+//go:build tamago && (arm || (arm64 && virt)) && mortise.preempt
 
 package main
 
@@ -12,9 +12,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/usbarmory/tamago/soc/nxp/imx6ul"
-
-	"mortise/drivers/gic"
 	"mortise/drivers/tick"
 )
 
@@ -44,9 +41,7 @@ func init() {
 const fewest = 10
 
 var startTick = sync.OnceFunc(func() {
-	hw := &gic.GIC{Dist: 0x00a01000, CPU: 0x00a02000}
-	hw.Init()
-	tick.Start(imx6ul.ARM, hw, func() {
+	start(func() {
 		for {
 			if _, ok := tick.Take(); !ok {
 				return
