@@ -107,12 +107,14 @@ func (g *gatewayImage) beat() {
 	}
 }
 
-// postpone moves on the time at which the oob stage goes on alone. Its timer is left as it is: when it expires, the task
-// sets it anew.
+// postpone moves on the time at which the oob stage goes on alone.
 func postpone() {
-	mmio.Store(&dogDue, stage.Now()+dogSilence)
+	due := stage.Time() + uint64(dogSilence)
+	mmio.Store(&dogDue, uint32(due))
 	if mmio.Load(&dogOn) == 0 {
 		mmio.Store(&dogOn, 1)
 		task.Post(taskWatchdog)
+	} else if !watchdogTimer.Postpone(due) {
+		task.Post(taskWatchdog) // the stage was started anew since
 	}
 }

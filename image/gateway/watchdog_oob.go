@@ -9,8 +9,8 @@ import (
 )
 
 // In-band feeds the watchdog while both stages are well: an activation that does not end keeps in-band, too, from running.
-// The oob stage feeds it while in-band is silent: each beat of in-band moves dogDue on, and the task that looks at it runs
-// when the last dogDue that it saw has passed, which is about once a beat as long as all is well.
+// The oob stage feeds it while in-band is silent: each beat of in-band moves dogDue and the task's timer on, so that it never
+// expires while in-band lives. So the watchdog costs the oob stage nothing as long as all is well.
 var (
 	dogBase    uintptr // 0: there is no watchdog
 	dogSilence uint32  // ticks without a beat until the oob stage goes on alone

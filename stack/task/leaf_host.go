@@ -10,6 +10,9 @@ var host struct {
 	wakes int
 	run   func(id uint32)
 	kick  func()
+	// between is called ahead of each look that in-band takes at the number of activations, and each time it sets the timer.
+	between     func()
+	activations uint32
 }
 
 //oob:stage oob
@@ -39,4 +42,12 @@ func kick() {
 	if host.kick != nil {
 		host.kick()
 	}
+}
+
+//oob:stage inband
+func activations() uint32 {
+	if host.between != nil {
+		host.between()
+	}
+	return host.activations
 }

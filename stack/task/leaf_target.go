@@ -26,3 +26,6 @@ func wake() { stage.Wake() }
 
 //oob:stage inband
 func kick() { stage.Kick() }
+
+//oob:stage inband
+func activations() uint32 { return stage.Activations() }
