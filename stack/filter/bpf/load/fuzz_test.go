@@ -303,11 +303,12 @@ func FuzzClassic(f *testing.F) {
 	})
 }
 
-// notXNet reports whether a program has what x/net/bpf takes for something else: loads at offsets that only Linux gives a
-// meaning, and ldx #pktlen, which it loads into A.
+// notXNet reports whether a program has what x/net/bpf does not know or takes for something else: loads at offsets that only
+// Linux gives a meaning, ldx #pktlen, which it loads into A, and neg.
 func notXNet(program []Instruction) bool {
 	for _, in := range program {
-		if in.Op&7 == clLd && in.Op&0xe0 != modeImm && int32(in.K) < 0 || in.Op == classicLdx|modeLen {
+		if in.Op&7 == clLd && in.Op&0xe0 != modeImm && int32(in.K) < 0 ||
+			in.Op == classicLdx|modeLen || in.Op&0xff&^bySource == clAlu|aluNeg {
 			return true
 		}
 	}

@@ -55,6 +55,9 @@ func (m *reference) run() (uint32, error) {
 			if in.op&0xe0 == modeInd {
 				off = int64(int32(in.imm) + int32(m.reg[in.src]))
 			}
+			if off < 0 && in.op&0xe0 == modeInd {
+				return 0, nil // not as Linux: docs/filters.md
+			}
 			b, err := m.packet(off, int64(in.size()))
 			if err != nil {
 				return 0, nil // 0 is what Linux ends a program with
