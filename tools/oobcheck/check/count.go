@@ -100,6 +100,9 @@ func (c *checker) bind(f *function, l *loop, inner []*loop, derived int64) {
 			c.report(f, head, "annotation", "%v: %v", at, err)
 		} else {
 			l.scope, l.total = a.scope, n
+			if l.bound < 0 {
+				l.bound = n // of one call of the function, in any case
+			}
 		}
 	} else if found {
 		stated, err := c.source.eval(at, a.arg)

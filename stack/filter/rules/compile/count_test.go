@@ -72,7 +72,7 @@ func TestInstructions(t *testing.T) {
 		t.Fatalf("%v: %v\n%s", cmd, err, out)
 	}
 	counts, found := matchCounts(t, trace), strings.Fields(string(out))
-	counts = counts[max(0, len(counts)-times*len(budget)):] // the first may grow the host's stack, and begin again
+	counts = slices.DeleteFunc(counts, func(n int) bool { return n < 10 }) // it grew the host's stack, and began again
 	if len(counts) != times*len(budget) || len(found) != len(budget) {
 		t.Fatalf("%d matches, %d results, want %d and %d", len(counts), len(found), times*len(budget), len(budget))
 	}
