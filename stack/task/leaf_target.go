@@ -15,7 +15,7 @@ func now() uint32 { return stage.Now() }
 //oob:stage any
 func clock() uint64 { return stage.Time() }
 
-//oob:stage oob
+//oob:stage any
 func arm(time uint64) { stage.ArmTime(time) }
 
 //oob:stage oob
