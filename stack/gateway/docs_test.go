@@ -47,7 +47,7 @@ func TestFieldsInDocs(t *testing.T) {
 	fields, _, _ := strings.Cut(string(data), "\n## Planned\n")
 	text := `
 name = "x"
-status.port = 80
+status = { port = 80, control = true }
 echo.port = 7777
 oob.restarts_per_minute = 3
 watchdog = { timeout_s = 10, reset_without_inband = true }
@@ -59,6 +59,9 @@ gateway = "10.0.0.2"
 divert = true
 oob_vlans = "100"
 oob.accept = [ { protocol = "udp", port = 7 } ]
+oob.pool = 2048
+oob.neighbours = [ { address = "10.0.0.3", mac = "02:00:00:00:00:03" } ]
+oob.solicit = [ "10.0.0.4" ]
 [device.a.vlan.42]
 address = "10.0.42.1/24"
 `

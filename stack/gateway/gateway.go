@@ -25,6 +25,8 @@ type MAC [6]byte
 type Board struct {
 	Name        string
 	Controllers []Controller
+	// Buffers is the number of buffers that the pools of all oob ports have together at most; 0: not known.
+	Buffers int
 }
 
 // Controller is a network controller that a device may name.
@@ -61,7 +63,8 @@ type Watchdog struct {
 
 // Status is the status page.
 type Status struct {
-	Port uint16 // TCP; 0: no status page
+	Port    uint16 // TCP; 0: no status page
+	Control bool   // the API beside it may change things
 }
 
 // Echo is the in-band UDP echo service (RFC 862 on a port of its own, to compare the stages by).
@@ -75,6 +78,7 @@ type Device struct {
 	Controller string
 	MAC        MAC // the zero value: not configured, see ResolveMACs
 	Divert     bool
+	Held       bool          // Divert is not only because of oob ports and VLANs: the file says so
 	OobVLANs   filter.VIDSet // VLANs whose IPv4 the oob stage takes though no port is on them
 	Ports      []Port        // the untagged one first if there is one, then the VLANs in the order of the file
 }
@@ -89,8 +93,26 @@ type Port struct {
 
 // Oob makes a port an oob port.
 type Oob struct {
-	Rules []Rule // what the oob stage takes; none: all IPv4 of the port
+	Rules      []Rule       // what the oob stage takes; none: all IPv4 of the port
+	Pool       int          // buffers of the port
+	Neighbours []Neighbour  // that are known from the start, and stay
+	Solicit    []netip.Addr // who is asked for when the port comes up
 }
+
+// Neighbour is who has an address on a port's network.
+type Neighbour struct {
+	Address netip.Addr
+	MAC     MAC
+}
+
+// DefaultPool and MaxPool are the sizes of an oob port's pool in buffers: EVL's.
+const (
+	DefaultPool = 2048
+	MaxPool     = 32768
+)
+
+// MaxNeighbours bounds the neighbours, and the addresses to solicit, that the configuration names for a port: a choice.
+const MaxNeighbours = 64
 
 // EchoPort is the UDP port of the oob echo service (RFC 862), which every oob port has that accepts it.
 const EchoPort = 7

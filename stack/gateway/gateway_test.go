@@ -14,13 +14,14 @@ import (
 	"mortise"
 	"mortise/stack/gateway"
 	"mortise/stack/oob"
+	"mortise/stack/socket"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
 
 var board = &gateway.Board{Name: "mx6ullevk", Controllers: []gateway.Controller{
 	{Name: "ENET1", OobCapable: true}, {Name: "ENET2", OobCapable: true}, {Name: "USB"},
-}}
+}, Buffers: 30000}
 
 var compare = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 var comparePrefix = cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
@@ -33,18 +34,18 @@ func TestDefault(t *testing.T) {
 	}
 	want := &gateway.Config{
 		Name:   "mortise",
-		Status: gateway.Status{Port: 80},
+		Status: gateway.Status{Port: 80, Control: true},
 		Echo:   gateway.Echo{Port: 7777},
 
 		RestartsPerMinute: 3,
 		Watchdog:          gateway.Watchdog{Timeout: 10 * time.Second},
 		Devices: []gateway.Device{
-			{Name: "rt0", Controller: "ENET1", Divert: true, Ports: []gateway.Port{
+			{Name: "rt0", Controller: "ENET1", Divert: true, Held: true, Ports: []gateway.Port{
 				{
 					Address: netip.MustParsePrefix("10.0.0.1/24"),
-					Oob:     &gateway.Oob{Rules: []gateway.Rule{{UDP: []gateway.PortRange{{First: 7, Last: 7}}}}},
+					Oob:     &gateway.Oob{Rules: []gateway.Rule{{UDP: []gateway.PortRange{{First: 7, Last: 7}}}}, Pool: 2048},
 				},
-				{VID: 42, Address: netip.MustParsePrefix("10.0.42.1/24"), Oob: &gateway.Oob{}},
+				{VID: 42, Address: netip.MustParsePrefix("10.0.42.1/24"), Oob: &gateway.Oob{Pool: 2048}},
 			}},
 			{Name: "lan0", Controller: "ENET2", Ports: []gateway.Port{
 				{Address: netip.MustParsePrefix("10.0.2.15/24"), Gateway: netip.MustParseAddr("10.0.2.2")},
@@ -72,21 +73,21 @@ func TestDefaultTables(t *testing.T) {
 	want := &gateway.Tables{Devices: []gateway.DeviceTable{
 		{
 			Name: "rt0", Controller: "ENET1", MAC: gateway.DeriveMAC([]byte("seed"), "rt0"), MACSource: gateway.MACDerived,
-			Diverted: true, Ports: []gateway.PortTable{
+			Diverted: true, Held: true, Ports: []gateway.PortTable{
 				{
-					Name: "rt0", Addr: 0x0a000001, Prefix: 24, Oob: true, Echo: true,
+					Name: "rt0", Addr: 0x0a000001, Prefix: 24, Oob: true, Echo: true, Pool: 2048,
 					UDP: []gateway.PortRange{{First: 7, Last: 7}},
 				},
-				{Name: "rt0.42", VID: 42, Addr: 0x0a002a01, Prefix: 24, Oob: true, Echo: true, AllIPv4: true},
+				{Name: "rt0.42", VID: 42, Addr: 0x0a002a01, Prefix: 24, Oob: true, Echo: true, AllIPv4: true, Pool: 2048},
 			},
 		},
 		{
 			Name: "lan0", Controller: "ENET2", MAC: gateway.MAC{0, 4, 0x9f, 1, 2, 3}, MACSource: gateway.MACFuses,
-			Ports: []gateway.PortTable{{Name: "lan0", Addr: 0x0a00020f, Prefix: 24}},
+			Ports: []gateway.PortTable{{Name: "lan0", Addr: 0x0a00020f, Prefix: 24, Gateway: netip.MustParseAddr("10.0.2.2")}},
 		},
 	}}
 	want.Devices[1].OobVLANs.Add(100)
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := cmp.Diff(want, got, compare); diff != "" {
 		t.Errorf("tables (-want +got):\n%s", diff)
 	}
 }
@@ -164,11 +165,11 @@ oob.accept = [{ protocol = "udp", port = "7,5000-5010" }, { protocol = "udp", po
 		t.Fatal(err)
 	}
 	want := &gateway.Config{Name: "mortise", RestartsPerMinute: gateway.DefaultRestartsPerMinute, Devices: []gateway.Device{{
-		Name: "lan-0", Controller: "ENET2", Divert: true, Ports: []gateway.Port{{
+		Name: "lan-0", Controller: "ENET2", Divert: true, Held: true, Ports: []gateway.Port{{
 			VID: 7, Address: netip.MustParsePrefix("192.168.7.1/31"), Oob: &gateway.Oob{Rules: []gateway.Rule{
 				{UDP: []gateway.PortRange{{First: 7, Last: 7}, {First: 5000, Last: 5010}}},
 				{UDP: []gateway.PortRange{{First: 9, Last: 9}}},
-			}},
+			}, Pool: 2048},
 		}},
 	}}}
 	for _, vid := range []uint16{100, 200, 201, 202} {
@@ -181,7 +182,8 @@ oob.accept = [{ protocol = "udp", port = "7,5000-5010" }, { protocol = "udp", po
 
 // The limits are those of the oob stage's tables, which this package does not import.
 func TestLimits(t *testing.T) {
-	if gateway.MaxOobPorts != oob.MaxPorts || gateway.MaxInbandPorts != oob.MaxOwn {
+	if gateway.MaxOobPorts != oob.MaxPorts || gateway.MaxInbandPorts+oob.Devices*oob.MaxPorts != oob.MaxOwn ||
+		gateway.DefaultPool != socket.DefaultPool || gateway.MaxPool != socket.MaxPool {
 		t.Errorf("limits %d and %d, the oob stage has %d and %d",
 			gateway.MaxOobPorts, gateway.MaxInbandPorts, oob.MaxPorts, oob.MaxOwn)
 	}

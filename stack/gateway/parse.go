@@ -65,6 +65,7 @@ func (r *reader) config(root *node) *Config {
 	}
 	if s := r.table(t.get("status"), plannedStatus); s != nil {
 		c.Status.Port = r.port(s.need("port", wantPort))
+		c.Status.Control = r.flag(s.get("control"), false)
 		s.done()
 	}
 	var echoPort *node
@@ -126,6 +127,7 @@ type across struct {
 	gateways    used[bool]
 	subnets     []subnet
 	inband      int // ports
+	buffers     int // of all pools
 }
 
 type subnet struct {
@@ -212,6 +214,7 @@ func (r *reader) controller(t *table, d *Device, x *across) *Controller {
 func (r *reader) divert(n *node, d *Device, controller *Controller, device *node, vlanRule bool) {
 	oob := vlanRule || d.HasOob()
 	d.Divert = r.flag(n, oob)
+	d.Held = n != nil && d.Divert
 	if controller == nil {
 		return
 	}
@@ -254,8 +257,13 @@ func (r *reader) oobVLANs(n *node, d *Device) {
 func (r *reader) limits(n *node, d *Device, x *across) {
 	oob := 0
 	for i := range d.Ports {
-		if d.Ports[i].Oob != nil {
+		if o := d.Ports[i].Oob; o != nil {
 			oob++
+			x.buffers += o.Pool
+			if r.board != nil && r.board.Buffers != 0 && x.buffers > r.board.Buffers && x.buffers-o.Pool <= r.board.Buffers {
+				r.refuse(n, "the pools of the oob ports up to %s have %d buffers: expected at most %d in all on board %s (pool of the ports, %d by default)",
+					d.Ports[i].Name(d.Name), x.buffers, r.board.Buffers, r.board.Name, DefaultPool)
+			}
 		} else {
 			x.inband++
 		}
@@ -339,7 +347,7 @@ func (r *reader) port4(t *table, device string, vid uint16, x *across) *Port {
 		r.gateway(gateway, p, x)
 	}
 	if oob != nil {
-		p.Oob = r.oob(oob)
+		p.Oob = r.oob(oob, p.Address)
 	}
 	if address == nil {
 		return nil

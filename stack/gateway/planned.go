@@ -42,12 +42,10 @@ var plannedVLAN = map[string]string{
 }
 
 var plannedOob = map[string]string{
-	"pool":      "number of buffers of the port",
 	"buffer":    "size of a buffer",
 	"services":  "services by name: echo is on wherever UDP port 7 is accepted",
 	"filter":    "a filter program: eBPF object or classic BPF",
 	"ethertype": "other protocols than IPv4 and ARP",
-	"neighbour": "permanent neighbours",
 }
 
 var plannedRule = map[string]string{

@@ -1,19 +1,95 @@
 package gateway
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
 )
 
-// oob reads an oob port's table.
-func (r *reader) oob(n *node) *Oob {
-	o := &Oob{}
+// oob reads an oob port's table; address is the port's.
+func (r *reader) oob(n *node, address netip.Prefix) *Oob {
+	o := &Oob{Pool: DefaultPool}
 	t := r.table(n, plannedOob)
 	if rules := t.get("accept"); rules != nil {
 		r.rules(rules, o)
 	}
+	o.Pool = r.number(t.get("pool"), "a number of buffers", 1, MaxPool, DefaultPool)
+	if neighbours := t.get("neighbours"); neighbours != nil {
+		r.neighbours(neighbours, o, address)
+	}
+	if peers := t.get("solicit"); peers != nil {
+		r.solicit(peers, o, address)
+	}
 	t.done()
 	return o
+}
+
+const (
+	wantNeighbours = `an array of neighbours, as { address = "10.0.0.2", mac = "02:00:00:00:00:02" }`
+	wantPeers      = `an array of addresses, as [ "10.0.0.2" ]`
+)
+
+// neighbours reads the permanent neighbours of a port.
+func (r *reader) neighbours(n *node, o *Oob, address netip.Prefix) {
+	if !n.isArray() || len(n.kids) == 0 || len(n.kids) > MaxNeighbours {
+		r.fail(n, "%s; 1 to %d of them", wantNeighbours, MaxNeighbours)
+		return
+	}
+	seen := used[netip.Addr]{}
+	for _, k := range n.kids {
+		t := r.table(k, nil)
+		if t == nil {
+			continue
+		}
+		var e Neighbour
+		if a := t.need("address", "an address of the port's subnet"); a != nil {
+			if e.Address = r.peer(a, address); e.Address.IsValid() {
+				claim(r, seen, e.Address, a, "an address")
+			}
+		}
+		if m := t.need("mac", wantMAC); m != nil {
+			if s, ok := r.text(m, wantMAC); ok {
+				if e.MAC, ok = parseMAC(s); !ok || !e.MAC.unicast() {
+					r.fail(m, wantMAC)
+				}
+			}
+		}
+		t.done()
+		o.Neighbours = append(o.Neighbours, e)
+	}
+}
+
+// solicit reads who is asked for when a port comes up.
+func (r *reader) solicit(n *node, o *Oob, address netip.Prefix) {
+	if !n.isArray() || len(n.kids) == 0 || len(n.kids) > MaxNeighbours {
+		r.fail(n, "%s; 1 to %d of them", wantPeers, MaxNeighbours)
+		return
+	}
+	seen := used[netip.Addr]{}
+	for _, k := range n.kids {
+		if a := r.peer(k, address); a.IsValid() {
+			claim(r, seen, a, k, "an address")
+			o.Solicit = append(o.Solicit, a)
+		}
+	}
+}
+
+// peer reads the address of somebody else in the port's subnet; the zero value: it is none, and the error recorded.
+func (r *reader) peer(n *node, address netip.Prefix) netip.Addr {
+	s, ok := r.text(n, "an address")
+	if !ok || !address.IsValid() { // the port's own is wrong, which is an error already
+		return netip.Addr{}
+	}
+	a, err := netip.ParseAddr(s)
+	switch {
+	case err != nil || !address.Contains(a) || a == address.Addr():
+		r.fail(n, "the address of another host of the port's subnet %s", address.Masked())
+		return netip.Addr{}
+	case notHost(netip.PrefixFrom(a, address.Bits())) != "":
+		r.fail(n, "the address of a host: %s", notHost(netip.PrefixFrom(a, address.Bits())))
+		return netip.Addr{}
+	}
+	return a
 }
 
 // accepted is a range that a rule accepts, and the field that says so.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"net/netip"
 
 	"mortise/stack/filter"
 )
@@ -21,6 +22,7 @@ type DeviceTable struct {
 	MAC        MAC
 	MACSource  MACSource
 	Diverted   bool
+	Held       bool          // diverted without an oob port, too
 	OobVLANs   filter.VIDSet // VLANs taken though no port is on them
 	Ports      []PortTable   // oob and in-band ones
 }
@@ -35,6 +37,11 @@ type PortTable struct {
 	AllIPv4 bool        // an oob port without rules: all its IPv4 is oob
 	UDP     []PortRange // with rules: the destination ports that the oob stage takes
 	Echo    bool        // the oob echo service answers on it, at EchoPort
+
+	Gateway    netip.Addr // the zero value: none
+	Pool       int        // buffers of an oob port
+	Neighbours []Neighbour
+	Solicit    []netip.Addr
 }
 
 // MACSource tells where a device's MAC address comes from.
@@ -63,7 +70,7 @@ func (c *Config) Tables(seed []byte, fuse func(controller string) (MAC, bool)) (
 		}
 		owner[mac] = d.Name
 		t.Devices[i] = DeviceTable{
-			Name: d.Name, Controller: d.Controller, MAC: mac, MACSource: source, Diverted: d.Divert,
+			Name: d.Name, Controller: d.Controller, MAC: mac, MACSource: source, Diverted: d.Divert, Held: d.Held,
 			OobVLANs: d.OobVLANs, Ports: d.tables(),
 		}
 	}
@@ -77,11 +84,13 @@ func (d *Device) tables() []PortTable {
 		addr := p.Address.Addr().As4()
 		ports[i] = PortTable{
 			Name: p.Name(d.Name), VID: p.VID, Addr: binary.BigEndian.Uint32(addr[:]), Prefix: uint8(p.Address.Bits()),
+			Gateway: p.Gateway,
 		}
 		if p.Oob == nil {
 			continue
 		}
 		ports[i].Oob, ports[i].Echo, ports[i].AllIPv4 = true, p.Oob.Accepts(EchoPort), len(p.Oob.Rules) == 0
+		ports[i].Pool, ports[i].Neighbours, ports[i].Solicit = p.Oob.Pool, p.Oob.Neighbours, p.Oob.Solicit
 		for _, r := range p.Oob.Rules {
 			ports[i].UDP = append(ports[i].UDP, r.UDP...)
 		}

@@ -14,7 +14,8 @@ import (
 const (
 	Devices  = 2 // real devices
 	MaxPorts = 8 // oob ports of a device: the device itself and its VLANs
-	MaxOwn   = 8 // further addresses of this machine
+	// MaxOwn bounds the further addresses of this machine: those of in-band ports, and of all oob ports while they are not.
+	MaxOwn = 8 + Devices*MaxPorts
 )
 
 // Config is what Deliver goes by. Keep it in a static variable or on the heap, it is 130 KiB.

@@ -6,7 +6,7 @@ package oob
 type sources struct {
 	suspects [256]uint32
 	n        uint32
-	refused  [64]uint32 // wire order; at most Devices × MaxPorts × 3 + MaxOwn
+	refused  [64]uint32 // wire order; at most three for each oob port, one for each other
 }
 
 // refuse adds addr to the list.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"mortise/board/mx6ullevk"
+	"mortise/stack/divert"
 	"mortise/stack/gateway"
 	"mortise/tools/mortise/internal/firmware"
 	"mortise/tools/oobcheck/check"
@@ -16,7 +17,7 @@ import (
 
 // board returns what configurations are checked against, as the firmware does.
 func board() *gateway.Board {
-	b := &gateway.Board{Name: mx6ullevk.Name}
+	b := &gateway.Board{Name: mx6ullevk.Name, Buffers: divert.PoolSlots(mx6ullevk.CrashBase - mx6ullevk.DMABase)}
 	for _, c := range mx6ullevk.Controllers() {
 		b.Controllers = append(b.Controllers, gateway.Controller{Name: c.Name, OobCapable: true})
 	}
