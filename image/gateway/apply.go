@@ -7,10 +7,8 @@ import (
 	"reflect"
 	"slices"
 
-	"mortise/stack/divert"
 	"mortise/stack/filter"
 	"mortise/stack/gateway"
-	"mortise/stack/oob"
 )
 
 // errNeedsStart is why a configuration cannot be applied to a gateway that serves.
@@ -27,19 +25,14 @@ func (g *gatewayImage) apply(text []byte) error {
 	if err != nil {
 		return err
 	}
-	next := new(oob.Config)
-	for i := range tables.Devices {
-		oobPorts(next, uint32(i), &tables.Devices[i])
-	}
-	g.supervise.Lock()
-	defer g.supervise.Unlock()
 	if !reflect.DeepEqual(fixed(cfg), fixed(g.cfg)) {
 		return errNeedsStart
 	}
-	if err := oob.Configure(next, divert.Adopt); err != nil {
+	if err := g.admin.Reload(tables); err != nil {
 		return err
 	}
-	oobConfig = *next
+	g.supervise.Lock()
+	defer g.supervise.Unlock()
 	g.policy.SetLimit(cfg.RestartsPerMinute)
 	g.describe(tables)
 	return nil
@@ -56,9 +49,9 @@ func fixed(c *gateway.Config) *gateway.Config {
 		d.Ports = slices.Clone(d.Ports)
 		for j := range d.Ports {
 			if p := &d.Ports[j]; p.Oob != nil && p.Oob.Accepts(gateway.EchoPort) {
-				p.Oob = new(gateway.Oob)
-			} else if p.Oob != nil {
-				p.Oob = &gateway.Oob{Rules: make([]gateway.Rule, 1)} // one that accepts nothing
+				p.Oob = &gateway.Oob{Pool: p.Oob.Pool, Neighbours: p.Oob.Neighbours, Solicit: p.Oob.Solicit}
+			} else if p.Oob != nil { // with a rule that accepts nothing
+				p.Oob = &gateway.Oob{Rules: make([]gateway.Rule, 1), Pool: p.Oob.Pool, Neighbours: p.Oob.Neighbours, Solicit: p.Oob.Solicit}
 			}
 		}
 	}

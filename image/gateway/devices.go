@@ -11,13 +11,12 @@ import (
 	"mortise/stack/divert"
 	"mortise/stack/frame"
 	"mortise/stack/gateway"
-	"mortise/stack/oob"
 	"mortise/stack/stage"
 )
 
 // DMA memory: each device's descriptors first, then the slots of all.
 const (
-	slotsOffset = 64 << 10
+	slotsOffset = divert.SlotsOffset
 	slots       = (mx6ullevk.CrashBase - mx6ullevk.DMABase - slotsOffset) / frame.SlotSize
 )
 
@@ -31,10 +30,7 @@ const (
 // memory is the frames' memory.
 var memory = frame.Memory{Base: mx6ullevk.DMABase + slotsOffset, Bus: mx6ullevk.DMABase + slotsOffset, Slots: slots}
 
-// oobConfig is what the companion core goes by: static, because it is large.
-var oobConfig oob.Config
-
-// addDevices sets up the devices and ports that the tables name, with the companion core's part of it.
+// addDevices sets up the devices that the tables name, then the ports on them.
 func (g *gatewayImage) addDevices() error {
 	if n := len(g.tables.Devices); n > divert.Devices {
 		return fmt.Errorf("%d devices configured, want at most %d", n, divert.Devices)
@@ -44,21 +40,22 @@ func (g *gatewayImage) addDevices() error {
 			return err
 		}
 	}
-	if err := oob.Configure(&oobConfig, divert.Adopt); err != nil {
-		return err
-	}
-	return g.addSockets()
+	return g.addPorts()
 }
 
-// silence returns the writes that mask the devices of the oob stage when a fault has stopped it.
+// silence returns the writes that mask the devices when a fault has stopped the oob stage: any may be its own by then. See
+// unsilence.
 func (g *gatewayImage) silence() (w []stage.Write) {
 	for _, t := range g.tables.Devices {
-		if c, ok := mx6ullevk.ControllerByName(t.Controller); ok && t.Diverted {
+		if c, ok := mx6ullevk.ControllerByName(t.Controller); ok {
 			w = append(w, stage.Write{Addr: uint32(c.Base + enet.EIMR)})
 		}
 	}
 	return w
 }
+
+// unsilence lets a device that was in-band's go on after a fault.
+func unsilence(d *divert.Device) { d.Interrupt() }
 
 func (g *gatewayImage) addDevice(n uint32, t *gateway.DeviceTable) error {
 	c, ok := mx6ullevk.ControllerByName(t.Controller)
@@ -83,7 +80,6 @@ func (g *gatewayImage) addDevice(n uint32, t *gateway.DeviceTable) error {
 	g.devices = append(g.devices, d)
 	g.irqs = append(g.irqs, c.IRQ)
 	oobIRQ[n] = c.IRQ
-	oobPorts(&oobConfig, n, t)
 	return nil
 }
 
@@ -96,34 +92,4 @@ func route(id uint32, toOob bool) {
 	mx6ullevk.GIC.Disable(id)
 	mx6ullevk.GIC.Assign(id, group)
 	mx6ullevk.GIC.Enable(id)
-}
-
-// oobPorts fills in what the companion core must know of a device: its oob ports, and the addresses of the others.
-func oobPorts(c *oob.Config, n uint32, t *gateway.DeviceTable) {
-	d := &c.Device[n]
-	d.MAC, d.VLANs = t.MAC, t.OobVLANs
-	oobs := 0
-	for _, p := range t.Ports {
-		addr := [4]byte{byte(p.Addr >> 24), byte(p.Addr >> 16), byte(p.Addr >> 8), byte(p.Addr)}
-		if !p.Oob {
-			c.Own[firstFree(&c.Own)] = addr
-			continue
-		}
-		q := &d.Ports[oobs]
-		oobs++
-		q.VID, q.Addr, q.Prefix, q.Rules = p.VID, addr, p.Prefix, !p.AllIPv4
-		for _, u := range p.UDP {
-			q.UDP.Add(u.First, u.Last)
-		}
-	}
-}
-
-// firstFree returns the first place in own without an address. The configuration's checks leave room for all.
-func firstFree(own *[oob.MaxOwn][4]byte) int {
-	for i, a := range own {
-		if a == ([4]byte{}) {
-			return i
-		}
-	}
-	panic("gateway: more in-band addresses than the companion core's table holds")
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"slices"
 	"time"
 
 	"mortise/board/mx6ullevk"
@@ -52,6 +53,7 @@ func (g *gatewayImage) probe(device int) (*phy.PHY, error) {
 // follow tells the device of each change of its link, for ever.
 func (g *gatewayImage) follow(d *divert.Device, p *phy.PHY) {
 	var last nic.Link
+	told := false
 	for failed := false; ; time.Sleep(linkPeriod) {
 		link, err := p.Link()
 		if err != nil {
@@ -62,11 +64,11 @@ func (g *gatewayImage) follow(d *divert.Device, p *phy.PHY) {
 			continue
 		}
 		failed = false
-		if link != last {
+		if link != last || !told {
 			fmt.Printf("%s: link %v\n", d.Name(), link)
 			g.setLink(d, link)
 			publishLink(d, link)
-			last = link
+			last, told = link, true
 		}
 	}
 }
@@ -84,4 +86,5 @@ func (g *gatewayImage) setLink(d *divert.Device, link nic.Link) {
 		log.Printf("%s: %v", d.Name(), err)
 	}
 	d.SetUp(link.Up)
+	g.admin.Link(slices.Index(g.devices, d), link.Up)
 }

@@ -2,8 +2,8 @@
 
 // Command gateway is the firmware: the two stages with everything between them, as the configuration asks for.
 //
-// main.go says in what order things start, devices.go maps the configuration to devices, sockets.go to oob ports, apply.go takes another one at run
-// time, dispatch.go is the oob stage's activation, tasks.go its tasks, link.go follows the cables, service.go serves in-band's
+// main.go says in what order things start, devices.go maps the configuration to devices, sockets.go to oob ports (which stack/admin
+// switches), apply.go takes another one at run time, dispatch.go is the oob stage's activation, tasks.go its tasks, link.go follows the cables, service.go serves in-band's
 // interrupts, supervise.go starts and stops the oob stage, watchdog.go and watchdog_oob.go feed
 // the watchdog and note what a reset would otherwise take away, status.go is what the status page shows.
 // load_*.go and inject*.go are built into images for tests only.
@@ -22,6 +22,7 @@ import (
 
 	"mortise"
 	"mortise/board/mx6ullevk"
+	"mortise/stack/admin"
 	"mortise/stack/divert"
 	"mortise/stack/gateway"
 	"mortise/stack/guard"
@@ -44,6 +45,7 @@ type gatewayImage struct {
 	devices []*divert.Device
 	irqs    []uint32 // of devices
 	stack   *inband.Stack
+	admin   *admin.Admin
 	started time.Time
 
 	supervise sync.Mutex // held while the oob stage or its devices change hands
@@ -54,8 +56,6 @@ type gatewayImage struct {
 	beatAt uint32 // activations at the last beat
 
 	described atomic.Pointer[[]status.Device] // what changes with the configuration only of each device
-
-	conflicts atomic.Uint64 // other hosts seen with an address of ours
 }
 
 // The garbage collector's pace: the heap in use is a few MiB, and 448 MiB are there. A collection then follows 16 MiB of
@@ -109,13 +109,14 @@ func (g *gatewayImage) start() error {
 	}
 	g.startStage()
 	g.watchLinks()
+	g.admin.Ask()
 	g.serveConsole()
 	return g.startWatchdog()
 }
 
 // boardOf describes the board to the configuration's checks.
 func boardOf() *gateway.Board {
-	b := &gateway.Board{Name: mx6ullevk.Name}
+	b := &gateway.Board{Name: mx6ullevk.Name, Buffers: divert.PoolSlots(mx6ullevk.CrashBase - mx6ullevk.DMABase)}
 	for _, c := range mx6ullevk.Controllers() {
 		b.Controllers = append(b.Controllers, gateway.Controller{Name: c.Name, OobCapable: true})
 	}
@@ -174,6 +175,7 @@ func (g *gatewayImage) startInband() (err error) {
 	if err != nil {
 		return fmt.Errorf("status page: %w", err)
 	}
-	go func() { log.Printf("status page: %v", status.Serve(l, g.status)) }()
+	api := status.Route{Pattern: admin.Path, Handler: g.admin.Handler(g.cfg.Status.Control)}
+	go func() { log.Printf("status page: %v", status.Serve(l, g.status, api)) }()
 	return nil
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"log"
+	"net/netip"
 
 	"mortise/board/mx6ullevk"
 	"mortise/drivers/tick"
@@ -19,7 +20,7 @@ func (g *gatewayImage) startStage() {
 	task.Restart()
 	stage.Start()
 	for i, d := range g.devices {
-		d.Serve(g.tables.Devices[i].Diverted)
+		d.Serve(g.admin.Diverted(i))
 	}
 }
 
@@ -66,7 +67,7 @@ func (g *gatewayImage) event(e oob.Event) {
 	case oob.EventNeighbour:
 		g.stack.Learn(int(e.Dev), e.VID, e.IP(), e.MAC())
 	case oob.EventConflict:
-		if g.conflicts.Add(1) == 1 {
+		if g.admin.Conflicted(uint32(e.Dev), e.VID, netip.AddrFrom4(e.IP()), e.MAC()) == 1 {
 			log.Printf("address conflict: %x says that %v is its address", e.MAC(), e.IP())
 		}
 	}

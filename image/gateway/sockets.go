@@ -3,11 +3,14 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"log"
 	"net/netip"
+	"time"
 
+	"mortise/stack/admin"
 	"mortise/stack/divert"
-	"mortise/stack/gateway"
 	"mortise/stack/inband"
 	"mortise/stack/neigh"
 	"mortise/stack/oob"
@@ -15,38 +18,77 @@ import (
 	"mortise/stack/stage"
 )
 
-// addSockets tells package socket which oob ports there are, and the front caches which networks they lead to.
-func (g *gatewayImage) addSockets() error {
+// addPorts sets up the oob ports that the tables name: for the companion core, for sockets, and the front caches.
+func (g *gatewayImage) addPorts() (err error) {
 	socket.Setup(memory, divert.Devices*divert.SlotsPerDevice, socket.Hooks{Bound: oob.Bind, Kick: kickSockets, Join: g.joinGroup})
-	var routes []neigh.Table
-	for n := range g.tables.Devices {
-		t := &g.tables.Devices[n]
-		number := uint32(0)
-		for i := range t.Ports {
-			p := &t.Ports[i]
-			if !p.Oob {
-				continue
-			}
-			c := socket.Port{Name: neigh.PortOf(uint32(n), uint32(p.VID)), Addr: prefixOf(p), MAC: t.MAC}
-			index := oob.PortIndex(uint32(n), number)
-			number++
-			if err := socket.SetPort(index, c); err != nil {
-				return err
-			}
-			socket.Up(index)
-			routes = append(routes, neigh.Table{Prefix: c.Addr.Masked(), Port: c.Name})
-		}
+	g.admin, err = admin.New(g.tables, admin.Hooks{
+		Adopt: divert.Adopt, Divert: g.divert, Answers: g.answers, Ask: func(p admin.Peer) { go g.ask(p) },
+		Solicit: func(ctx context.Context, dev uint32, vid uint16, addr netip.Addr) ([6]byte, error) {
+			return g.stack.Solicit(ctx, int(dev), vid, addr)
+		},
+		Forget:   func(dev uint32, vid uint16) { g.stack.ForgetNeighbours(int(dev), vid) },
+		Inband:   func(dev uint32, vid uint16) admin.Traffic { return admin.Traffic(g.stack.Traffic(int(dev), vid)) },
+		Counters: g.deviceCounters,
+	})
+	if err != nil {
+		return err
 	}
-	if err := neigh.SetRoutes(routes); err != nil {
+	if err := g.admin.Start(); err != nil {
 		return err
 	}
 	return nil
 }
 
-// prefixOf returns a port's address with its prefix length.
-func prefixOf(p *gateway.PortTable) netip.Prefix {
-	a := netip.AddrFrom4([4]byte{byte(p.Addr >> 24), byte(p.Addr >> 16), byte(p.Addr >> 8), byte(p.Addr)})
-	return netip.PrefixFrom(a, int(p.Prefix))
+// divert gives a device to the oob stage or to in-band, at run time. While that stage is down in-band has all devices.
+func (g *gatewayImage) divert(dev uint32, on bool) error {
+	g.supervise.Lock()
+	defer g.supervise.Unlock()
+	if stage.Running() {
+		g.devices[dev].Divert(on)
+	}
+	return nil
+}
+
+// answerAfter bounds the wait for in-band to have answered what came before a port was the oob stage's.
+const answerAfter = 100 * time.Millisecond
+
+// answers tells in-band whether the oob stage answers for a port: not before it has itself answered what was left to it.
+func (g *gatewayImage) answers(dev uint32, vid uint16, on bool) {
+	for end := time.Now().Add(answerAfter); on && g.devices[dev].Waiting() && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+	g.stack.SetOob(int(dev), vid, on)
+}
+
+// ask solicits a peer until it answers, or its port is no longer one that can ask.
+func (g *gatewayImage) ask(p admin.Peer) {
+	for told := false; ; told = true {
+		_, err := g.admin.Solicit(context.Background(), admin.Solicitation{Addr: p.Addr, Port: p.Port})
+		if err == nil {
+			return
+		}
+		if !told {
+			log.Print(err)
+		}
+		if !errors.Is(err, admin.ErrTimeout) {
+			return
+		}
+	}
+}
+
+// deviceCounters returns what the driver and the crossing count for a device.
+func (g *gatewayImage) deviceCounters(dev uint32) (list []admin.Counter) {
+	d := g.devices[dev]
+	for _, c := range d.Driver().Stats(nil) {
+		list = append(list, admin.Counter{Name: c.Name, Value: c.Value})
+	}
+	for _, c := range d.Counters() {
+		list = append(list, admin.Counter{Name: c.Name, Value: uint64(c.Value)})
+	}
+	for _, s := range d.Slots() {
+		list = append(list, admin.Counter{Name: "slots_" + s.Place, Value: uint64(s.Slots)})
+	}
+	return list
 }
 
 // kickSockets has the oob stage do what in-band has asked the sockets for, or does it while that stage is down: nobody else
@@ -65,12 +107,7 @@ func (g *gatewayImage) joinGroup(port neigh.Port, group netip.Addr, member bool)
 
 // neighbour keeps the front cache of the oob stage as in-band's cache is.
 func (g *gatewayImage) neighbour(n inband.Neighbour) {
-	port := neigh.PortOf(uint32(n.Device), uint32(n.VID))
-	if n.Gone {
-		neigh.Forget(port, n.Addr)
-		return
-	}
-	if err := neigh.Set(port, n.Addr, n.MAC, false); err != nil {
+	if err := g.admin.Learned(n.Device, n.VID, n.Addr, n.MAC, n.Gone); err != nil {
 		log.Printf("%s: %v", g.tables.Devices[n.Device].Name, err)
 	}
 }

@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"mortise/board/mx6ullevk"
@@ -92,7 +93,16 @@ func (g *gatewayImage) deviceStatus(i int) status.Device {
 	s := (*g.described.Load())[i]
 	s.Up, s.Link, s.Diverted = d.Up(), d.Driver().Link().String(), divert.Diverted(uint32(i))
 	s.Groups = append(make([]status.Group, 0, 4), driverGroup(d), crossingGroup(d))
-	if g.tables.Devices[i].Diverted {
+	s.Ports = slices.Clone(s.Ports)
+	for j, p := range g.stack.Devices()[i].Ports() {
+		if p.Oob() == s.Ports[j].Oob {
+			continue
+		}
+		if s.Ports[j].Oob, s.Ports[j].Accepts = p.Oob(), ""; p.Oob() {
+			s.Ports[j].Accepts = "all IPv4, ARP"
+		}
+	}
+	if g.tables.Devices[i].Diverted || g.admin.Diverted(i) {
 		s.Groups = append(s.Groups, oobGroup(uint32(i)))
 	}
 	s.Groups = append(s.Groups, inbandGroup("inband", "In-band stage", g.stack.Devices()[i].Counters()))

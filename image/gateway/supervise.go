@@ -29,11 +29,16 @@ func (g *gatewayImage) onFault(f stage.Fault) {
 	g.record.Fault(f.String(), now)
 	var diverted []*divert.Device
 	for i, d := range g.devices {
-		if g.tables.Devices[i].Diverted {
+		if g.admin.Diverted(i) {
 			diverted = append(diverted, d)
 		}
 	}
 	rest, err := divert.Recover(diverted...)
+	for i, d := range g.devices {
+		if !g.admin.Diverted(i) {
+			unsilence(d)
+		}
+	}
 	socket.Reset(rest)
 	if err != nil {
 		log.Printf("fall back: %v", err)
@@ -59,7 +64,7 @@ func (g *gatewayImage) serve() {
 	stage.Restart()
 	stage.Start()
 	for i, d := range g.devices {
-		if g.tables.Devices[i].Diverted {
+		if g.admin.Diverted(i) {
 			d.Divert(true)
 		}
 	}
@@ -86,7 +91,7 @@ func (g *gatewayImage) stopStage() error {
 		return fmt.Errorf("the stage is %v", stage.Status())
 	}
 	for i, d := range g.devices {
-		if g.tables.Devices[i].Diverted {
+		if g.admin.Diverted(i) {
 			d.Divert(false)
 		}
 	}
@@ -98,20 +103,20 @@ func (g *gatewayImage) stopStage() error {
 // serveConsole runs the commands that come over the serial console.
 func (g *gatewayImage) serveConsole() {
 	mx6ullevk.ServeConsole()
-	c := console.New(
-		console.Command{Verb: "oob status", Help: "what the oob stage does", Run: func(w io.Writer, _ []string) error {
+	c := console.New(append([]console.Command{
+		{Verb: "oob status", Help: "what the oob stage does", Run: func(w io.Writer, _ []string) error {
 			return g.tellStage(w)
 		}},
-		console.Command{Verb: "oob restart", Help: "start it after a fault or a stop", Run: func(io.Writer, []string) error {
+		{Verb: "oob restart", Help: "start it after a fault or a stop", Run: func(io.Writer, []string) error {
 			return g.restartStage()
 		}},
-		console.Command{Verb: "oob stop", Help: "stop it; in-band serves its devices", Run: func(io.Writer, []string) error {
+		{Verb: "oob stop", Help: "stop it; in-band serves its devices", Run: func(io.Writer, []string) error {
 			return g.stopStage()
 		}},
-		console.Command{Verb: "task list", Help: "the oob tasks, and what is counted of them", Run: func(w io.Writer, _ []string) error {
+		{Verb: "task list", Help: "the oob tasks, and what is counted of them", Run: func(w io.Writer, _ []string) error {
 			return tellTasks(w)
 		}},
-	)
+	}, g.admin.Commands()...)...)
 	go c.Serve(mx6ullevk.ReadLine, os.Stdout)
 }
 

@@ -215,6 +215,12 @@ func (p *Device) wake() {
 	}
 }
 
+// Waiting reports whether in-band has frames that it has not taken yet, or is about to be done with.
+func (p *Device) Waiting() bool {
+	v := &table[p.d]
+	return v.rxFull.Len() != 0 || v.rxEmpty.Len() != inbandRx
+}
+
 // Notify returns the channel that gets a value when frames wait.
 func (p *Device) Notify() <-chan struct{} { return p.notify }
 

@@ -25,7 +25,7 @@ type echoServer struct {
 	queue waiter.Queue
 	entry waiter.Entry
 	local uint16
-	oob   *Device // the oob echo service of this device is ours while its stage does not answer; nil: ours always
+	oob   *Port // the oob echo service of this port is ours while the oob stage does not answer; nil: ours always
 
 	mu      sync.Mutex // several devices may deliver at once
 	buf     [65536]byte
@@ -34,8 +34,8 @@ type echoServer struct {
 	from    tcpip.ReadResult
 }
 
-// serveEcho answers at local, for ever. With oob, it does so only while the oob stage of that device does not.
-func (s *Stack) serveEcho(local tcpip.FullAddress, oob *Device) error {
+// serveEcho answers at local, for ever. With oob, it does so only while the oob stage does not on that port.
+func (s *Stack) serveEcho(local tcpip.FullAddress, oob *Port) error {
 	e := &echoServer{stack: s, local: local.Port, oob: oob}
 	ep, err := s.net.NewEndpoint(udp.ProtocolNumber, ipv4.ProtocolNumber, &e.queue)
 	if err != nil {
@@ -93,7 +93,7 @@ func (e *echoServer) refuses(d *Device, r *tcpip.ReadResult) bool {
 	if from.Port == e.local || from.Port == e.stack.echoPort || slices.Contains(talkative[:], from.Port) {
 		return true
 	}
-	if e.oob != nil && (d != e.oob || d.link.OobAnswers()) {
+	if e.oob != nil && (d != e.oob.device || e.oob.Oob() && d.link.OobAnswers()) {
 		return true
 	}
 	return !e.stack.owns(to) || e.stack.owns(from.Addr) || header.IsV4MulticastAddress(from.Addr)

@@ -168,7 +168,7 @@ func (s *Stack) addPort(d *Device, cfg *gateway.Port) error {
 	d.addPort(p)
 	if cfg.Oob != nil && cfg.Oob.Accepts(gateway.EchoPort) {
 		local := tcpip.FullAddress{NIC: id, Addr: address.AddressWithPrefix.Address, Port: gateway.EchoPort}
-		if err := s.serveEcho(local, d); err != nil {
+		if err := s.serveEcho(local, p); err != nil {
 			return fmt.Errorf("fallback of the oob UDP echo: %w", err)
 		}
 	}

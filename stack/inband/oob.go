@@ -12,7 +12,7 @@ func (p *Port) holdBack(proto tcpip.NetworkProtocolNumber, payload []byte) bool 
 	if proto == header.ARPProtocolNumber {
 		return p.holdARP(header.ARP(payload))
 	}
-	if !p.oob || !p.isEchoRequest(payload) || !p.device.link.OobAnswers() {
+	if !p.oob.Load() || !p.isEchoRequest(payload) || !p.device.link.OobAnswers() {
 		return false
 	}
 	p.device.count.heldEcho.Add(1)
@@ -24,7 +24,7 @@ func (p *Port) holdARP(h header.ARP) bool {
 		p.device.count.malformedARP.Add(1)
 		return true
 	}
-	if !p.oob || h.Op() != header.ARPRequest || !p.device.link.OobAnswers() {
+	if !p.oob.Load() || h.Op() != header.ARPRequest || !p.device.link.OobAnswers() {
 		return false
 	}
 	if [4]byte(h.ProtocolAddressTarget()) != p.address.Addr().As4() {

@@ -21,8 +21,8 @@ type Port struct {
 	name    string
 	vid     uint16
 	address netip.Prefix
-	oob     bool
-	headers uint16 // bytes of Ethernet header and tag
+	oob     atomic.Bool // the oob stage answers for the address, while it serves
+	headers uint16      // bytes of Ethernet header and tag
 
 	neighbours stack.NetworkInterface
 	attached   atomic.Pointer[stack.NetworkDispatcher]
@@ -33,8 +33,9 @@ var _ stack.LinkEndpoint = (*Port)(nil)
 
 func newPort(d *Device, cfg *gateway.Port) *Port {
 	p := &Port{
-		device: d, name: cfg.Name(d.name), vid: cfg.VID, address: cfg.Address, oob: cfg.Oob != nil, headers: etherLen,
+		device: d, name: cfg.Name(d.name), vid: cfg.VID, address: cfg.Address, headers: etherLen,
 	}
+	p.oob.Store(cfg.Oob != nil)
 	if p.vid != 0 {
 		p.headers += tagLen
 	}
@@ -51,7 +52,7 @@ func (p *Port) VID() uint16 { return p.vid }
 func (p *Port) Address() netip.Prefix { return p.address }
 
 // Oob reports whether the port is an oob port.
-func (p *Port) Oob() bool { return p.oob }
+func (p *Port) Oob() bool { return p.oob.Load() }
 
 // deliver copies payload into a packet and runs it through the stack.
 func (p *Port) deliver(proto tcpip.NetworkProtocolNumber, kind tcpip.PacketType, payload []byte) {

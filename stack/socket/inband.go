@@ -150,6 +150,11 @@ func drainPool(p *frame.Pool) {
 //oob:stage inband
 func Up(i uint32) { mmio.Store(&ports[i%MaxPorts].up, 1) }
 
+// Pause stops frames of a port going in and out, for the time that its link is down: what lies in queues stays. See Up.
+//
+//oob:stage inband
+func Pause(i uint32) { mmio.Store(&ports[i%MaxPorts].up, 0) }
+
 // ShutDown takes a port down in order: nothing more goes out, nothing comes in (the companion core no longer knows the port by
 // then), what lies in queues goes back to its pool, the port's neighbours are forgotten. Messages that tasks or goroutines have in
 // their hands go back when they let go of them. It returns how many buffers these are.
@@ -478,9 +483,11 @@ func Reset(slots []uint32) {
 type Stats struct {
 	Socket   Socket
 	Raw      bool
-	Task     uint32 // task.NoTask: a goroutine's
-	Local    netip.AddrPort
+	Task     uint32         // task.NoTask: a goroutine's
+	Local    netip.AddrPort // of a raw socket: the port is its EtherType
 	Peer     netip.AddrPort // the zero value: not connected
+	Bound    bool           // to the oob port of index Port
+	Port     uint32
 	Queued   uint32
 	Limit    uint32
 	Counters [NumCounters]uint32
@@ -501,6 +508,12 @@ func List() (list []Stats) {
 			Socket: Socket(i), Raw: q.kind == raw, Task: q.task, Limit: q.limit,
 			Local:  netip.AddrPortFrom(neigh.Addr(q.addr), uint16(q.port)),
 			Queued: mmio.Load(&q.tail) - mmio.Load(&q.head),
+		}
+		if q.kind == raw {
+			t.Local = netip.AddrPortFrom(netip.Addr{}, uint16(q.port)>>8|uint16(q.port)<<8)
+		}
+		if q.device != 0 {
+			t.Bound, t.Port = true, q.device-1
 		}
 		if q.peer != 0 {
 			t.Peer = netip.AddrPortFrom(neigh.Addr(q.peer), uint16(q.peerPort))

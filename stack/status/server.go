@@ -19,10 +19,16 @@ const (
 	idleTimeout    = 30 * time.Second
 )
 
-// Serve serves the page on l until l is closed.
-func Serve(l net.Listener, source Source) error {
+// A Route is what an image serves beside the page: a pattern of http.ServeMux and its handler.
+type Route struct {
+	Pattern string
+	Handler http.Handler
+}
+
+// Serve serves the page, and more, on l until l is closed.
+func Serve(l net.Listener, source Source, more ...Route) error {
 	server := &http.Server{
-		Handler:           Handler(source),
+		Handler:           Handler(source, more...),
 		ReadHeaderTimeout: requestTimeout,
 		ReadTimeout:       requestTimeout,
 		WriteTimeout:      requestTimeout,
@@ -32,8 +38,8 @@ func Serve(l net.Listener, source Source) error {
 	return server.Serve(limit(l, maxConns))
 }
 
-// Handler serves /, /metrics and /api/status.
-func Handler(source Source) http.Handler {
+// Handler serves /, /metrics and /api/status, and more.
+func Handler(source Source, more ...Route) http.Handler {
 	var text prometheus
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
@@ -45,6 +51,9 @@ func Handler(source Source) http.Handler {
 	mux.HandleFunc("GET /api/status", func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, source, "application/json", appendJSON)
 	})
+	for _, r := range more {
+		mux.Handle(r.Pattern, r.Handler)
+	}
 	return mux
 }
 

@@ -2,8 +2,8 @@
 //
 // The package knows no stage and no driver: the image gives it a Source, which is asked once for each request.
 //
-// Stage: in-band. Follows: Prometheus text exposition format 0.0.4; RFC 9110 (HTTP). Does not support: changing anything,
-// TLS.
+// Stage: in-band. Follows: Prometheus text exposition format 0.0.4; RFC 9110 (HTTP). Does not support: changing anything
+// (what an image serves beside the page may), TLS.
 package status
 
 import (

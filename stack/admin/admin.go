@@ -1,0 +1,373 @@
+// Package admin switches oob ports, diversion and VLAN rules while traffic flows, and tells how they are: what `evl net` does,
+// as functions (ports.go, neighbours.go, query.go), as commands of the console (command.go) and as JSON over HTTP (http.go).
+//
+// It keeps a model of the ports that the configuration names, each in-band only or an oob port. A change builds the companion
+// core's next configuration from the model and publishes it: each frame meets the old or the new one, whole, so that none is
+// lost and none goes to both stages. What a port needs is there before the core knows it, and goes after the core has
+// forgotten it. When a step fails, those before it are taken back.
+//
+// A device is diverted while anything needs it to be: each of its oob ports, its VLAN rule, somebody who asked for it (Divert).
+//
+// Stage: in-band. Follows: the verbs and sizes of `evl net` (EVL, libevl). Does not support: ports that the configuration
+// does not name, loopback ports, buffers of another size than a slot.
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"mortise/stack/core"
+	"mortise/stack/filter"
+	"mortise/stack/filter/vids"
+	"mortise/stack/gateway"
+	"mortise/stack/neigh"
+	"mortise/stack/oob"
+	"mortise/stack/socket"
+)
+
+// What can be wrong with a request, wrapped with its values.
+var (
+	ErrUnknown = errors.New("no such port or device")
+	ErrInvalid = errors.New("invalid")
+	ErrDown    = errors.New("the device's link is down")
+	ErrNotOob  = errors.New("not an oob port")
+	ErrRefused = errors.New("refused")
+	ErrTimeout = errors.New("no answer")
+)
+
+// Hooks are what this package needs of the image.
+type Hooks struct {
+	// Adopt is divert.Adopt: it publishes the companion core's device, in one store.
+	Adopt func(dev uint32, d core.Device)
+	// Divert gives a device to the oob stage or to in-band. While that stage is down, Diverted tells what is to be once it serves.
+	Divert func(dev uint32, on bool) error
+	// Answers tells the in-band stack that the oob stage answers for a port's address, or no longer. It may be nil.
+	Answers func(dev uint32, vid uint16, on bool)
+	// Solicit asks who has addr, until somebody answers or ctx ends.
+	Solicit func(ctx context.Context, dev uint32, vid uint16, addr netip.Addr) ([6]byte, error)
+	// Ask solicits a peer in the background, for as long as it takes. It may be nil.
+	Ask func(p Peer)
+	// Forget makes in-band ask anew for a port's neighbours, whose link has gone. It may be nil.
+	Forget func(dev uint32, vid uint16)
+	// Inband returns in-band's own packets on a port. It may be nil.
+	Inband func(dev uint32, vid uint16) Traffic
+	// Counters returns what the driver and the crossing count for a device. It may be nil.
+	Counters func(dev uint32) []Counter
+}
+
+// port is a port of the configuration.
+type port struct {
+	name    string
+	dev     uint32
+	mac     [6]byte // its device's
+	vid     uint16
+	address netip.Prefix
+	gateway netip.Addr
+	rules   bool
+	udp     filter.PortSet
+	accepts string
+	pool    int // buffers, when nobody says another number
+
+	place   int // in the companion core's table; none: it has never had one
+	enabled atomic.Bool
+	live    atomic.Bool // enabled, and its link is up
+	static  map[netip.Addr][6]byte
+	solicit []netip.Addr // by the configuration, when the link comes
+	known   []netip.Addr // who was known when the link went
+
+	conflicts atomic.Uint64
+	last      atomic.Pointer[Conflict]
+}
+
+// none is the place of a port that has never been an oob port.
+const none = -1
+
+// device is a device of the configuration.
+type device struct {
+	name  string
+	mac   [6]byte
+	ports []*port
+	vlans filter.VIDSet
+	held  bool // diverted by request
+	up    bool // its link
+	owner [oob.MaxPorts]*port
+
+	diverted atomic.Bool // or is to be, once the oob stage serves
+}
+
+// Admin is the model of the ports of a gateway.
+type Admin struct {
+	hooks Hooks
+
+	mu      sync.Mutex
+	devices []*device
+	ports   []*port
+	current *oob.Config // what the companion core goes by
+	spare   *oob.Config
+	via     []neigh.Table // routes through a gateway
+}
+
+// New returns the model of what the configuration says. Nothing is set up before Start.
+func New(t *gateway.Tables, hooks Hooks) (*Admin, error) {
+	if len(t.Devices) > oob.Devices {
+		return nil, fmt.Errorf("%d devices, want at most %d", len(t.Devices), oob.Devices)
+	}
+	a := &Admin{hooks: hooks, current: new(oob.Config), spare: new(oob.Config)}
+	for i := range t.Devices {
+		c := &t.Devices[i]
+		d := &device{name: c.Name, mac: c.MAC, vlans: c.OobVLANs, held: c.Held, up: true}
+		for j := range c.Ports {
+			p := newPort(uint32(i), &c.Ports[j])
+			p.mac = c.MAC
+			if c.Ports[j].Oob {
+				if err := d.settle(p); err != nil {
+					return nil, err
+				}
+				p.enabled.Store(true)
+				p.live.Store(true)
+			}
+			d.ports = append(d.ports, p)
+		}
+		d.diverted.Store(len(d.references()) != 0)
+		a.devices = append(a.devices, d)
+		a.ports = append(a.ports, d.ports...)
+	}
+	return a, nil
+}
+
+func newPort(dev uint32, c *gateway.PortTable) *port {
+	addr := netip.AddrFrom4([4]byte{byte(c.Addr >> 24), byte(c.Addr >> 16), byte(c.Addr >> 8), byte(c.Addr)})
+	p := &port{
+		name: c.Name, dev: dev, vid: c.VID, address: netip.PrefixFrom(addr, int(c.Prefix)), gateway: c.Gateway,
+		pool: c.Pool, place: none, static: map[netip.Addr][6]byte{}, solicit: c.Solicit,
+	}
+	if p.pool == 0 {
+		p.pool = socket.DefaultPool
+	}
+	p.rule(c)
+	for _, n := range c.Neighbours {
+		p.static[n.Address] = n.MAC
+	}
+	return p
+}
+
+// rule takes the port's accept rules over from the configuration.
+func (p *port) rule(c *gateway.PortTable) {
+	p.rules, p.udp, p.accepts = c.Oob && !c.AllIPv4, filter.PortSet{}, "all IPv4"
+	if p.rules {
+		p.accepts = "UDP ports"
+	}
+	for i, u := range c.UDP {
+		p.udp.Add(u.First, u.Last)
+		sep := ", "
+		if i == 0 {
+			sep = " "
+		}
+		p.accepts += fmt.Sprintf("%s%d", sep, u.First)
+		if u.Last != u.First {
+			p.accepts += fmt.Sprintf("-%d", u.Last)
+		}
+	}
+}
+
+// Reload takes the accept rules and VLAN rules over from another configuration, which has the same devices and ports. What has been
+// switched since the start stays, but for the VLAN rules. Nothing changes when it returns an error.
+func (a *Admin) Reload(t *gateway.Tables) (err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(t.Devices) != len(a.devices) {
+		return fmt.Errorf("%w: %d devices, want %d", ErrRefused, len(t.Devices), len(a.devices))
+	}
+	var undo steps
+	defer undo.onError(&err)
+	undo.add(func() { _ = a.publish() })
+	for i, d := range a.devices {
+		c := &t.Devices[i]
+		if len(c.Ports) != len(d.ports) {
+			return fmt.Errorf("%w: %s has %d ports, want %d", ErrRefused, d.name, len(c.Ports), len(d.ports))
+		}
+		vlans := d.vlans
+		undo.add(func() { d.vlans = vlans })
+		d.vlans = c.OobVLANs
+		for j, p := range d.ports {
+			rules, udp, accepts := p.rules, p.udp, p.accepts
+			undo.add(func() { p.rules, p.udp, p.accepts = rules, udp, accepts })
+			p.rule(&c.Ports[j])
+		}
+	}
+	if err := a.publish(); err != nil {
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	for i := range a.devices {
+		if err := a.divert(uint32(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Start sets up the oob ports that the configuration names, all of them or none, and tells the companion core. The devices are
+// the image's to divert: see Diverted. The sockets have their memory by then (socket.Setup).
+func (a *Admin) Start() (err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var undo steps
+	defer undo.onError(&err)
+	for _, p := range a.ports {
+		if !p.enabled.Load() {
+			continue
+		}
+		if err := p.open(p.pool); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		undo.add(func() { p.close() })
+	}
+	if err := a.publish(); err != nil {
+		return err
+	}
+	if err := a.route(); err != nil {
+		return err
+	}
+	for _, p := range a.ports {
+		if p.enabled.Load() {
+			p.pin()
+		}
+	}
+	return nil
+}
+
+// Update changes what the companion core goes by beside the ports and VLAN rules, which are this package's: filters, forwarding.
+// Nothing changes when it returns an error.
+func (a *Admin) Update(edit func(c *oob.Config) error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.publishWith(edit)
+}
+
+// publish makes the model what the companion core goes by.
+func (a *Admin) publish() error { return a.publishWith(func(*oob.Config) error { return nil }) }
+
+func (a *Admin) publishWith(edit func(c *oob.Config) error) error {
+	next := a.spare
+	*next = *a.current
+	if err := edit(next); err != nil {
+		return err
+	}
+	next.Own = [oob.MaxOwn][4]byte{}
+	own := 0
+	for i, d := range a.devices {
+		c := &next.Device[i]
+		c.MAC, c.VLANs, c.Ports = d.mac, d.vlans, [oob.MaxPorts]oob.PortConfig{}
+		for _, p := range d.ports {
+			if p.enabled.Load() {
+				c.Ports[p.place] = oob.PortConfig{
+					VID: p.vid, Addr: p.address.Addr().As4(), Prefix: uint8(p.address.Bits()), Rules: p.rules, UDP: p.udp,
+				}
+				continue
+			}
+			if own == len(next.Own) {
+				return fmt.Errorf("%w: more in-band ports than %d", ErrRefused, len(next.Own))
+			}
+			next.Own[own] = p.address.Addr().As4()
+			own++
+		}
+	}
+	if err := oob.Configure(next, a.hooks.Adopt); err != nil {
+		return err
+	}
+	a.current, a.spare = next, a.current
+	return nil
+}
+
+// route makes the networks of the oob ports routes of the oob stage, and what is reached through a gateway.
+func (a *Admin) route() error {
+	var list []neigh.Table
+	for _, p := range a.ports {
+		if p.enabled.Load() {
+			list = append(list, neigh.Table{Prefix: p.address.Masked(), Port: p.id()})
+		}
+	}
+	for _, t := range a.via {
+		if p := a.byID(t.Port); p != nil && p.enabled.Load() {
+			list = append(list, t)
+		}
+	}
+	return neigh.SetRoutes(list)
+}
+
+// id returns the port's name in the oob stage.
+func (p *port) id() neigh.Port { return neigh.PortOf(p.dev, uint32(p.vid)) }
+
+// index returns the port's number in package socket.
+func (p *port) index() uint32 { return oob.PortIndex(p.dev, uint32(p.place)) }
+
+// byID returns the port of a name in the oob stage, nil if there is none.
+func (a *Admin) byID(id neigh.Port) *port {
+	for _, p := range a.ports {
+		if p.id() == id {
+			return p
+		}
+	}
+	return nil
+}
+
+// port returns the port of a name.
+func (a *Admin) port(name string) (*port, error) {
+	var names string
+	for _, p := range a.ports {
+		if p.name == name {
+			return p, nil
+		}
+		names += " " + p.name
+	}
+	return nil, fmt.Errorf("port %q: %w, want one of%s", name, ErrUnknown, names)
+}
+
+// device returns the device of a name.
+func (a *Admin) device(name string) (uint32, *device, error) {
+	var names string
+	for i, d := range a.devices {
+		if d.name == name {
+			return uint32(i), d, nil
+		}
+		names += " " + d.name
+	}
+	return 0, nil, fmt.Errorf("device %q: %w, want one of%s", name, ErrUnknown, names)
+}
+
+// Diverted reports whether a device is the oob stage's, or is to be once that stage serves. It takes no lock.
+func (a *Admin) Diverted(dev int) bool { return dev < len(a.devices) && a.devices[dev].diverted.Load() }
+
+// references names what a device is diverted for.
+func (d *device) references() (names []string) {
+	for _, p := range d.ports {
+		if p.enabled.Load() {
+			names = append(names, p.name)
+		}
+	}
+	if d.vlans != (filter.VIDSet{}) {
+		names = append(names, "VLANs "+vids.Format(&d.vlans))
+	}
+	if d.held {
+		names = append(names, "request")
+	}
+	return names
+}
+
+// steps takes back what has been done when a later step fails.
+type steps []func()
+
+func (s *steps) add(f func()) { *s = append(*s, f) }
+
+func (s *steps) onError(err *error) {
+	if *err == nil {
+		return
+	}
+	for i := len(*s) - 1; i >= 0; i-- {
+		(*s)[i]()
+	}
+}

@@ -1,0 +1,33 @@
+package inband
+
+import (
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+)
+
+// SetOob says whether the oob stage answers for the address of a port, the one of device with VLAN ID vid, while it serves: this
+// stack holds its own answers back then.
+func (s *Stack) SetOob(device int, vid uint16, on bool) {
+	if p, _, err := s.portOf(device, vid); err == nil {
+		p.oob.Store(on)
+	}
+}
+
+// ForgetNeighbours makes the stack ask anew for who it knows on a port. OnNeighbour's function is told that they are gone.
+func (s *Stack) ForgetNeighbours(device int, vid uint16) {
+	if _, id, err := s.portOf(device, vid); err == nil {
+		_ = s.net.ClearNeighbors(id, ipv4.ProtocolNumber) // the interface exists
+	}
+}
+
+// Traffic is what the stack received and sent on a port: packets, and their bytes.
+type Traffic struct{ RxPackets, RxBytes, TxPackets, TxBytes uint64 }
+
+// Traffic returns what the stack has received and sent on a port.
+func (s *Stack) Traffic(device int, vid uint16) (t Traffic) {
+	_, id, err := s.portOf(device, vid)
+	if err != nil {
+		return t
+	}
+	n := s.net.NICInfo()[id].Stats
+	return Traffic{n.Rx.Packets.Value(), n.Rx.Bytes.Value(), n.Tx.Packets.Value(), n.Tx.Bytes.Value()}
+}
