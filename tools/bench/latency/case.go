@@ -20,6 +20,7 @@ const (
 type Case struct {
 	Name     string
 	About    string
+	Guest    string // who is measured in the place of the firmware: a name in Config.Guests
 	Load     Load
 	Shift    int           // 2^Shift ns an instruction
 	Interval time.Duration // between requests, virtual time
@@ -170,13 +171,17 @@ func (c *Case) loaded(kind Load) bool {
 // peer returns the host's addresses for the case, which match those of the default gateway.toml.
 func (c *Case) peer() peer {
 	p := peer{mac: peerMAC, vid: c.VID, port: c.Port}
+	if c.Guest != "" {
+		p.addr, p.guest = HostAddress, GuestAddress.Addr()
+		return p
+	}
 	net := byte(c.VID)
 	p.addr, p.guest = netip.AddrFrom4([4]byte{10, 0, net, 2}), netip.AddrFrom4([4]byte{10, 0, net, 1})
 	return p
 }
 
 // noise returns who sends the flood: it is untagged always, for in-band has no port in the VLAN.
-func (c *Case) noise() peer { return (&Case{Port: inbandPort}).peer() }
+func (c *Case) noise() peer { return (&Case{Port: inbandPort, Guest: c.Guest}).peer() }
 
 // flows reports whether TCP in bulk must be seen to get through: goroutines that do not yield may starve it.
 func (c *Case) flows() bool { return c.Bulk && c.Load == "" }
@@ -187,7 +192,7 @@ func (c *Case) release() time.Duration { return c.Interval / time.Duration(max(c
 // Work is about how long the case takes, in releases of frames.
 func (c *Case) Work() int {
 	const boot = 500 // to boot and to warm up
-	return boot + c.Requests*max(c.Flood, 1)
+	return c.forGuest(boot, guestWork) + c.Requests*max(c.Flood, 1)
 }
 
 // frames returns what is sent for one request, an item for each release.
@@ -212,7 +217,7 @@ func (c *Case) Check(r *Result) (missed []string) {
 	if s.Requests != c.Requests {
 		miss("%d requests entered the NIC, want %d", s.Requests, c.Requests)
 	}
-	if s.Lost > 0 && (c.Port == echoPort || c.Load == "" && c.Flood == 0 && !c.Bulk) {
+	if s.Lost > 0 && c.Guest == "" && (c.Port == echoPort || c.Load == "" && c.Flood == 0 && !c.Bulk) {
 		miss("%d of %d requests lost, want none", s.Lost, s.Requests)
 	}
 	if r.Duplicates > 0 {
@@ -228,6 +233,9 @@ func (c *Case) Check(r *Result) (missed []string) {
 		miss("maximum %d instructions, want at most median + %d", s.Max, spread)
 	}
 	// With other loads beside it a collection takes longer than the case: that one was seen before it began must do.
+	if c.Load == kindLinux && r.GCAfter <= r.GCBefore {
+		miss("rounds of the load %d before and %d after, want more", r.GCBefore, r.GCAfter)
+	}
 	if c.Load == kindGC && r.GCAfter <= r.GCBefore {
 		miss("garbage collections %d before and %d after, want more", r.GCBefore, r.GCAfter)
 	}

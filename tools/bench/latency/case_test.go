@@ -87,6 +87,7 @@ func TestParseLoad(t *testing.T) {
 		{"load: gc 7\n", 7},
 		{"boot\r\nload: gc 7\r\nload: gc 12\r\nload: gc 1", 1},
 		{"workload: gc 7\n", -1},
+		{"load: lines \n\nload: rounds 21\nload: lines", 21},
 	}
 	for _, test := range tests {
 		if got := parseLoad(test.text); got != test.want {

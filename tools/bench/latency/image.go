@@ -35,11 +35,11 @@ func (images Images) String() string {
 	return strings.Join(parts, " ")
 }
 
-// Loads returns the loads of cases, each once, in their order.
+// Loads returns the loads of the firmware in cases, each once, in their order.
 func Loads(cases []Case) (loads []Load) {
 	seen := map[Load]bool{}
 	for _, c := range cases {
-		if !seen[c.Load] {
+		if c.Guest == "" && !seen[c.Load] {
 			seen[c.Load] = true
 			loads = append(loads, c.Load)
 		}

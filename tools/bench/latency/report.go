@@ -16,7 +16,8 @@ type Report struct {
 	Emulator string    // path
 	Results  []*Result // in the order run
 	Skipped  []Skip
-	Peers    []Peer // not by this run
+	Guests   []string // that were measured beside the firmware: what they are, with their versions
+	Peers    []Peer   // not by this run
 }
 
 // Skip is a case that did not run, and why.
@@ -88,7 +89,11 @@ func (r *Report) writeRemarks(b *strings.Builder) {
 				group(result.Bulk.Bytes), result.Bulk.Connections)
 		}
 		if result.GCBefore >= 0 {
-			fmt.Fprintf(b, "%s: garbage collections %d before, %d after.\n", result.Case, result.GCBefore, result.GCAfter)
+			what := "garbage collections"
+			if strings.HasPrefix(result.Case, "peer-") && !strings.Contains(result.Case, Stock) {
+				what = "rounds of each load, at least,"
+			}
+			fmt.Fprintf(b, "%s: %s %d before, %d after.\n", result.Case, what, result.GCBefore, result.GCAfter)
 		}
 		if result.Unsteady != "" {
 			fmt.Fprintf(b, "%s: repetition not compared: %s.\n", result.Case, result.Unsteady)
@@ -97,6 +102,9 @@ func (r *Report) writeRemarks(b *strings.Builder) {
 			fmt.Fprintf(b, "%s: MISSED: %s.\n", result.Case, missed)
 		}
 	}
+	for _, guest := range r.Guests {
+		fmt.Fprintf(b, "Measured beside: %s.\n", guest)
+	}
 	for _, skip := range r.Skipped {
 		fmt.Fprintf(b, "%s: NOT RUN: %s.\n", skip.Case, skip.Why)
 	}
@@ -104,6 +112,9 @@ func (r *Report) writeRemarks(b *strings.Builder) {
 
 func (c *Case) row(r *Result) []string {
 	verdict := "ok"
+	if c.Guest != "" {
+		verdict = "" // nothing is demanded
+	}
 	if len(r.Missed) > 0 {
 		verdict = "MISSED"
 	}

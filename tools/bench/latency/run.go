@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"mortise/tools/bench/plugin"
@@ -30,8 +31,9 @@ func (images Images) For(load Load) (path string, ok bool) {
 type Config struct {
 	Emulator *qemu.Emulator
 	Images   Images
-	Dir      string // gets a serial log and a capture for every case
-	Plugin   string // path of nictime.so; empty: a latency is a whole microsecond
+	Guests   map[string]Guest // by name
+	Dir      string           // gets a serial log and a capture for every case
+	Plugin   string           // path of nictime.so; empty: a latency is a whole microsecond
 }
 
 // Result is what a case measured.
@@ -69,9 +71,9 @@ var ErrNoImage = errors.New("no firmware given")
 
 // Run runs one case and compares it with its bounds.
 func Run(ctx context.Context, config Config, c Case) (*Result, error) {
-	kernel, ok := config.Images.For(c.Load)
-	if !ok {
-		return nil, fmt.Errorf("%w for load %q", ErrNoImage, c.Load)
+	kernel, err := config.kernel(&c)
+	if err != nil {
+		return nil, err
 	}
 	start := time.Now()
 	capture := filepath.Join(config.Dir, c.Name+".pcap")
@@ -101,6 +103,22 @@ func Run(ctx context.Context, config Config, c Case) (*Result, error) {
 	r.Took = time.Since(start)
 	r.Missed = c.Check(r)
 	return r, nil
+}
+
+// kernel returns what a case boots.
+func (config *Config) kernel(c *Case) (string, error) {
+	if c.Guest != "" {
+		guest, ok := config.Guests[c.Guest]
+		if !ok {
+			return "", fmt.Errorf("%w: no guest %q", ErrNoImage, c.Guest)
+		}
+		return guest.Kernel, nil
+	}
+	path, ok := config.Images.For(c.Load)
+	if !ok {
+		return "", fmt.Errorf("%w for load %q", ErrNoImage, c.Load)
+	}
+	return path, nil
 }
 
 // Repeat runs a case n times. All runs must meet the bounds and, where the host allows it, be equal to the microsecond;
@@ -136,6 +154,14 @@ func (r *Result) compare(again *Result, n int) {
 // stores is the file that the plugin writes for a case.
 func (config *Config) stores(c *Case) string { return filepath.Join(config.Dir, c.Name+".stores") }
 
+// watch returns what the plugin has to watch.
+func (config *Config) watch(c *Case, kernel string) (plugin.Watch, error) {
+	if guest, ok := config.Guests[c.Guest]; ok {
+		return guest.watch(config.stores(c)), nil
+	}
+	return watch(kernel, config.stores(c))
+}
+
 // capture boots the firmware and talks to it while QEMU captures.
 func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, path string) error {
 	s := session{peer: c.peer(), noise: c.noise(), answered: map[stream]int{}}
@@ -148,6 +174,12 @@ func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, pa
 		return err
 	}
 	defer s.barrier.Close()
+	if c.Guest != "" {
+		if s.clock, err = qemu.NewWire(); err != nil {
+			return err
+		}
+		defer s.clock.Close()
+	}
 	if c.Bulk {
 		if s.bulk, err = newBulk(); err != nil {
 			return err
@@ -157,11 +189,14 @@ func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, pa
 	machine := qemu.Machine{
 		Emulator: config.Emulator,
 		Kernel:   kernel,
-		Ports:    []qemu.Port{{Net: s.wire, PCAP: path, Release: c.release(), Barrier: s.barrier}},
+		Ports:    s.ports(c, path),
 		Icount:   &qemu.Icount{Shift: c.Shift},
 		Serial:   filepath.Join(config.Dir, c.Name+".log"),
-		Deadline: runDeadline,
+		Deadline: c.deadline(),
 		Steady:   true,
+	}
+	if c.Guest != "" {
+		machine.Args = slices.Clone(config.Guests[c.Guest].Args)
 	}
 	if s.bulk != nil {
 		machine.Ports = append(machine.Ports, qemu.Port{Net: s.bulk.wire, Release: bulkRelease})
@@ -170,11 +205,11 @@ func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, pa
 		return err
 	}
 	if config.Plugin != "" && c.exact() {
-		w, err := watch(kernel, config.stores(c))
+		w, err := config.watch(c, kernel)
 		if err != nil {
 			return err
 		}
-		machine.Args = w.Arguments(config.Plugin)
+		machine.Args = append(machine.Args, w.Arguments(config.Plugin)...)
 	}
 	if err := s.queueFirst(); err != nil {
 		return err

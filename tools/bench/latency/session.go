@@ -33,6 +33,7 @@ type session struct {
 	noise   peer // who sends the flood
 	guest   MAC  // of the guest's address, once it has told
 	wire    *qemu.Wire
+	clock   *qemu.Wire // whose frames the releases are; nil: those of wire
 	barrier *qemu.Barrier
 	process *qemu.Process
 	bulk    *bulk    // nil: none
@@ -45,7 +46,7 @@ type session struct {
 // run has the guest answer requests, as the case says.
 func (s *session) run(c *Case) (load, error) {
 	var l load
-	if err := s.boot(); err != nil {
+	if err := s.boot(c.bootRounds(), c.askEvery()); err != nil {
 		return l, err
 	}
 	if err := s.warm(c); err != nil {
@@ -57,7 +58,7 @@ func (s *session) run(c *Case) (load, error) {
 			return l, fmt.Errorf("request %d: %w", i, err)
 		}
 	}
-	for i := 0; i < tailRounds && s.answered[measured] < c.Requests; i++ {
+	for i := 0; i < c.tailRounds() && s.answered[measured] < c.Requests; i++ {
 		if err := s.round(s.peer.filler()); err != nil {
 			return l, err
 		}
@@ -69,17 +70,20 @@ func (s *session) run(c *Case) (load, error) {
 // queueFirst queues the frame of the first release. It must be there when the emulator starts: virtual time would run
 // until it comes.
 func (s *session) queueFirst() error {
+	if s.clock != nil {
+		return s.clock.Send(s.peer.filler())
+	}
 	return s.wire.Send(s.peer.filler())
 }
 
 // boot waits until the guest answers ARP. Time passes in releases from reset on, so that the rest of the session begins
 // at the same virtual time in every run.
-func (s *session) boot() error {
+func (s *session) boot(limit, askEvery int) error {
 	if _, err := s.barrier.Wait(roundTimeout); err != nil {
 		return s.explain(err)
 	}
 	for s.guest == (MAC{}) {
-		if s.rounds >= bootRounds {
+		if s.rounds >= limit {
 			return fmt.Errorf("guest does not answer ARP for %v (VLAN %d) in %d releases of frames", s.peer.guest,
 				s.peer.vid, s.rounds)
 		}
@@ -117,12 +121,12 @@ func (s *session) warm(c *Case) error {
 // up, and while that is worked off, requests wait in QEMU. In-band may lose some: it is not waited for.
 func (s *session) behind(c *Case, asked int) bool {
 	const underWay = 2
-	return c.Port == echoPort && s.answered[warmUp]+underWay < asked
+	return c.Port == echoPort && c.Guest == "" && s.answered[warmUp]+underWay < asked
 }
 
 // busy reports whether the case's load is seen to run.
 func (s *session) busy(c *Case) bool {
-	return (!c.loaded(kindGC) || s.loadCount() >= 0) && (!c.flows() || s.bulk.acked > 0)
+	return (!c.loaded(kindGC) && !c.loaded(kindLinux) || s.loadCount() >= 0) && (!c.flows() || s.bulk.acked > 0)
 }
 
 // ask sends one request and what goes with it.
@@ -150,9 +154,16 @@ func (s *session) round(frames ...[]byte) error {
 
 func (s *session) release(frames [][]byte) error {
 	s.rounds++
-	for _, frame := range frames {
-		if err := s.wire.Send(frame); err != nil {
+	if s.clock != nil {
+		var err error
+		if frames, err = s.sendGuest(frames); err != nil {
 			return s.explain(err)
+		}
+	} else {
+		for _, frame := range frames {
+			if err := s.wire.Send(frame); err != nil {
+				return s.explain(err)
+			}
 		}
 	}
 	for range frames {
@@ -221,12 +232,13 @@ func (s *session) explain(err error) error {
 	return err
 }
 
-// load is what the guest said of its own load, before and after the measured requests; -1: nothing.
+// load is what the guest said of its own load, before and after the measured requests: garbage collections, or rounds of
+// a Linux guest's load; -1: nothing.
 type load struct{ before, after int }
 
-var loadLine = regexp.MustCompile(`(?m)^load: gc (\d+)\r?$`)
+var loadLine = regexp.MustCompile(`(?m)^load: (?:gc|rounds) (\d+)\r?$`)
 
-// loadCount returns the number of garbage collections that the guest has printed last, -1 for none.
+// loadCount returns the number that the guest has printed last, -1 for none.
 func (s *session) loadCount() int {
 	text, err := s.process.Serial()
 	if err != nil {
