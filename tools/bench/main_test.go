@@ -51,7 +51,7 @@ func TestSelectedPeers(t *testing.T) {
 func TestPeersUnavailable(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("PATH", dir)
-	t.Setenv("XDG_CACHE_HOME", filepath.Join(dir, "cache"))
+	t.Setenv("MORTISE_CACHE", filepath.Join(dir, "cache"))
 	cases := latency.PeerCases()[:1]
 	if _, err := (&options{dir: dir}).guests(t.Context(), cases, t.Output()); !errors.Is(err, peer.ErrUnavailable) {
 		t.Errorf("guests: %v, want %v", err, peer.ErrUnavailable)

@@ -47,6 +47,9 @@ type fetcher struct {
 
 // CacheDir is where kernels are kept. To have the newest ones again, remove it.
 func CacheDir() (string, error) {
+	if dir := os.Getenv("MORTISE_CACHE"); dir != "" {
+		return filepath.Join(dir, "peers"), nil
+	}
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("no cache directory: %w", err)
