@@ -3,5 +3,6 @@
 // distribution's packages, which apt-get downloads into a state of its own: the system's stays without the foreign
 // architecture. What is taken out of them is kept in the cache.
 //
-// Stage: none (host). Does not support: hosts whose apt knows no armhf packages of Debian (Unavailable says so).
+// Stage: none (host). Does not support: hosts whose apt knows no armhf packages of Debian (ErrUnavailable says so); Linux
+// 6.12, whose network does not come up with this initramfs.
 package peer
