@@ -18,6 +18,7 @@ help:
 	@echo '                FOR=20s: end by itself  PCAP=FILE: keep a capture'
 	@echo 'make test       all tests, those in QEMU too'
 	@echo 'make bench      the published latency figures, in virtual time; FULL=1: the whole matrix; REPEAT=2: each twice'
+	@echo '                PEERS=1: Debian on the same board, standard and PREEMPT_RT, and stock TamaGo, too'
 	@echo 'make check      go vet, rules for oob code, gofmt, import rules'
 	@echo 'make clean      remove build/'
 	@echo
@@ -35,7 +36,8 @@ test: $(MORTISE)
 	@$(MORTISE) test -qemu '$(QEMU)'
 
 bench:
-	@$(GO) run ./tools/bench $(if $(QEMU),-qemu '$(QEMU)') $(if $(FULL),-full) -repeat $(or $(REPEAT),1) -inband \
+	@$(GO) run ./tools/bench $(if $(QEMU),-qemu '$(QEMU)') $(if $(FULL),-full) $(if $(PEERS),-peers) \
+	  -repeat $(or $(REPEAT),1) -inband \
 	  -json build/bench/report.json -svg build/bench/report.svg
 
 check: $(MORTISE)

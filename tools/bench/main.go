@@ -20,9 +20,13 @@ import (
 
 	"mortise/tools/bench/inband"
 	"mortise/tools/bench/latency"
+	"mortise/tools/bench/peer"
 	"mortise/tools/bench/plugin"
 	"mortise/tools/qemu"
 )
+
+// unavailable is the exit status if this machine cannot provide the peers that -peers asks for.
+const unavailable = 3
 
 // errMissed ends a run that -check was given for.
 var errMissed = errors.New("not all that is demanded was reached")
@@ -39,6 +43,7 @@ type options struct {
 	full     bool
 	svg      string
 	repeat   int
+	peers    bool
 	inband   bool
 }
 
@@ -60,6 +65,7 @@ func main() {
 	flag.BoolVar(&o.list, "list", false, "list the cases and end")
 	flag.BoolVar(&o.full, "full", false, "the full matrix: each load, size, tagged and not")
 	flag.StringVar(&o.svg, "svg", "", "plot the distributions to this `file`, too")
+	flag.BoolVar(&o.peers, "peers", false, "measure the peers, too: Debian's kernels for armhf, stock TamaGo")
 	flag.IntVar(&o.repeat, "repeat", 1, "run each case `n` times and compare the runs")
 	flag.BoolVar(&o.inband, "inband", false, "what in-band's traffic costs, too, beside stock TamaGo and gVisor")
 	flag.Parse()
@@ -71,6 +77,9 @@ func main() {
 	}
 	if err := work(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
+		if errors.Is(err, peer.ErrUnavailable) {
+			os.Exit(unavailable)
+		}
 		os.Exit(1)
 	}
 }
@@ -136,6 +145,9 @@ func (o *options) selected() (cases []latency.Case, err error) {
 	if o.full {
 		all = latency.Matrix()
 	}
+	if o.peers {
+		all = append(all, latency.PeerCases()...)
+	}
 	for _, c := range all {
 		if match.MatchString(c.Name) {
 			cases = append(cases, c)
@@ -161,19 +173,44 @@ func (o *options) prepare(ctx context.Context, cases []latency.Case, log io.Writ
 	if o.elf != "" {
 		c.Images[""] = o.elf
 	}
-	if len(c.Images) == 0 {
+	if c.Guests, err = o.guests(ctx, cases, log); err != nil {
+		return c, err
+	}
+	if loads := latency.Loads(cases); len(c.Images) == 0 && len(loads) > 0 {
 		root, err := latency.Root()
 		if err != nil {
 			return c, err
 		}
-		c.Images, err = latency.Build(ctx, root, "", o.dir, latency.Loads(cases), log)
+		c.Images, err = latency.Build(ctx, root, "", o.dir, loads, log)
 		return c, err
 	}
 	return c, nil
 }
 
+// guests makes the peers that cases name. It comes first: it takes little time to see that there are none.
+func (o *options) guests(ctx context.Context, cases []latency.Case, log io.Writer) (map[string]latency.Guest, error) {
+	names := map[string]bool{}
+	for _, c := range cases {
+		if c.Guest != "" {
+			names[c.Guest] = true
+		}
+	}
+	if len(names) == 0 {
+		return nil, nil
+	}
+	root, err := latency.Root()
+	if err != nil {
+		return nil, err
+	}
+	b := peer.Builder{Root: root, Dir: o.dir, Log: log}
+	if b.Cache, err = peer.CacheDir(); err != nil {
+		return nil, err
+	}
+	return b.Build(ctx, names)
+}
+
 func (o *options) measure(ctx context.Context, config latency.Config, cases []latency.Case, log io.Writer) (*latency.Report, error) {
-	report := &latency.Report{QEMU: config.Emulator.Version.String(), Emulator: config.Emulator.Path, Peers: latency.Peers()}
+	report := &latency.Report{QEMU: config.Emulator.Version.String(), Emulator: config.Emulator.Path, Peers: latency.PeersBeside(cases), Guests: latency.About(cases, config.Guests)}
 	start, done := time.Now(), 0
 	for i, c := range cases {
 		result, err := latency.Repeat(ctx, config, c, o.repeat)

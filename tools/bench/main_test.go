@@ -14,6 +14,7 @@ import (
 
 	"mortise/tools/bench/inband"
 	"mortise/tools/bench/latency"
+	"mortise/tools/bench/peer"
 )
 
 func TestSelected(t *testing.T) {
@@ -39,6 +40,24 @@ func TestSelectedFull(t *testing.T) {
 	got, err := (&options{full: true, pattern: "^m-idle-64(-vlan)?$"}).selected()
 	if len(got) != 2 || err != nil {
 		t.Errorf("two cases of the full matrix: %d, %v", len(got), err)
+	}
+}
+
+func TestSelectedPeers(t *testing.T) {
+	got, err := (&options{peers: true, pattern: "^(oob|peer-.*)$"}).selected()
+	if want := 1 + len(latency.PeerCases()); len(got) != want || err != nil {
+		t.Errorf("with -peers: %d cases, %v, want %d", len(got), err, want)
+	}
+}
+
+// TestPeersUnavailable checks that the error by which main chooses its exit status comes before anything is measured.
+func TestPeersUnavailable(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("PATH", dir)
+	t.Setenv("MORTISE_CACHE", filepath.Join(dir, "cache"))
+	cases := latency.PeerCases()[:1]
+	if _, err := (&options{dir: dir}).guests(t.Context(), cases, t.Output()); !errors.Is(err, peer.ErrUnavailable) {
+		t.Errorf("guests: %v, want %v", err, peer.ErrUnavailable)
 	}
 }
 

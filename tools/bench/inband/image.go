@@ -43,14 +43,33 @@ func Build(ctx context.Context, root, toolchain, dir string, log io.Writer) (Ima
 			return nil, err
 		}
 	}
-	env = append(os.Environ(), "GOOS=tamago", "GOARCH=arm", "GOARM=7", "GOOSPKG=github.com/usbarmory/tamago", "CGO_ENABLED=0",
-		"GOTOOLCHAIN=local", "GOFLAGS=", "GOEXPERIMENT=", "GOWORK=off", "GOROOT=")
-	stock := command(ctx, root, env, log, toolchain, "build", "-trimpath", "-buildvcs=false",
-		"-ldflags", "-T 0x80010000 -R 0x1000", "-o", images[Stock], "./image/stockpeer")
-	if err := stock.Run(); err != nil {
-		return nil, fmt.Errorf("build the firmware of stock TamaGo: %w", err)
+	if err := BuildStock(ctx, root, toolchain, images[Stock], "", log); err != nil {
+		return nil, err
 	}
 	return images, nil
+}
+
+// BuildStock builds image/stockpeer, with load ("", "gc" or "spin"), to the file out.
+func BuildStock(ctx context.Context, root, toolchain, out, load string, log io.Writer) (err error) {
+	if out, err = filepath.Abs(out); err != nil {
+		return err
+	}
+	if toolchain == "" {
+		if toolchain, err = findGo(ctx, root, log); err != nil {
+			return err
+		}
+	}
+	env := append(os.Environ(), "GOOS=tamago", "GOARCH=arm", "GOARM=7", "GOOSPKG=github.com/usbarmory/tamago", "CGO_ENABLED=0",
+		"GOTOOLCHAIN=local", "GOFLAGS=", "GOEXPERIMENT=", "GOWORK=off", "GOROOT=")
+	args := []string{"build", "-trimpath", "-buildvcs=false", "-ldflags", "-T 0x80010000 -R 0x1000", "-o", out}
+	if load != "" {
+		args = append(args, "-tags", "load_"+load)
+	}
+	stock := command(ctx, root, env, log, toolchain, append(args, "./image/stockpeer")...)
+	if err := stock.Run(); err != nil {
+		return fmt.Errorf("build the firmware of stock TamaGo: %w", err)
+	}
+	return nil
 }
 
 // findGo returns the go command that the user named or that tools/toolchain makes.

@@ -38,7 +38,8 @@ type Case struct {
 	Name     string
 	About    string
 	Panel    string // of the plot, by its title
-	Mode     Mode
+	Guest    string // who is measured in the place of the firmware: a name in Config.Guests
+	Mode     Mode   // of the firmware; a guest is asked at the mode's port, however it serves it
 	Load     Load
 	Shift    int           // 2^Shift ns an instruction
 	Interval time.Duration // between requests, virtual time
@@ -270,6 +271,10 @@ func (c *Case) ports(measured qemu.Port) []qemu.Port {
 // peer returns the host's addresses for the case, which match those of the default gateway.toml.
 func (c *Case) peer() peer {
 	p := peer{Link: packet.Link{MAC: peerMAC, VID: c.VID}, port: c.port(), source: sourcePort}
+	if c.Guest != "" {
+		p.Addr, p.Peer = HostAddress, GuestAddress.Addr()
+		return p
+	}
 	net := byte(c.VID)
 	p.Addr, p.Peer = netip.AddrFrom4([4]byte{10, 0, net, 2}), netip.AddrFrom4([4]byte{10, 0, net, 1})
 	if c.Mode == Task {
@@ -283,7 +288,7 @@ func (c *Case) peer() peer {
 
 // noise returns who sends the flood: it is untagged always, for in-band has no port in the VLAN.
 func (c *Case) noise() peer {
-	p := (&Case{Mode: Inband}).peer()
+	p := (&Case{Mode: Inband, Guest: c.Guest}).peer()
 	if !c.Answered {
 		p.source = silentPort
 	}
@@ -299,7 +304,7 @@ func (c *Case) release() time.Duration { return c.Interval / time.Duration(max(c
 // Work is about how long the case takes, in releases of frames.
 func (c *Case) Work() int {
 	const boot = 500 // to boot and to warm up
-	return boot + c.Requests*max(c.Flood, 1)
+	return c.forGuest(boot, guestWork) + c.Requests*max(c.Flood, 1)
 }
 
 // frames returns what is sent for one request, an item for each release.
@@ -327,7 +332,7 @@ func (c *Case) Check(r *Result) (missed []string) {
 	if c.Mode != Task && s.Requests != c.Requests {
 		miss("%d requests entered the NIC, want %d", s.Requests, c.Requests)
 	}
-	if s.Lost > 0 && (c.Mode != Inband || c.Load == "" && c.Flood == 0 && !c.Bulk) {
+	if s.Lost > 0 && c.Guest == "" && (c.Mode != Inband || c.Load == "" && c.Flood == 0 && !c.Bulk) {
 		miss("%d of %d requests lost, want none", s.Lost, s.Requests)
 	}
 	if r.Duplicates > 0 {

@@ -110,6 +110,7 @@ func TestConsole(t *testing.T) {
 		{"load: gc 7\n", map[Load]int{kindGC: 7}},
 		{"boot\r\nload: gc 8\r\nload: gc 12\r\nload: gc 1", map[Load]int{kindGC: 12}},
 		{"3\nload: reload 5\n", map[Load]int{kindGC: 13, kindReload: 5}},
+		{"load: lines \n\nload: rounds 21\nload: lines", map[Load]int{kindGC: 13, kindReload: 5, kindLinux: 21}},
 	} {
 		text += part.more
 		if err := os.WriteFile(c.path, []byte(text), 0o644); err != nil {

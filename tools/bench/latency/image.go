@@ -35,11 +35,11 @@ func (images Images) String() string {
 	return strings.Join(parts, " ")
 }
 
-// Loads returns the images that cases need, by load, each once, in their order.
+// Loads returns the images of the firmware that cases need, by load, each once, in their order.
 func Loads(cases []Case) (loads []Load) {
 	seen := map[Load]bool{}
 	for _, c := range cases {
-		if !seen[c.Image()] {
+		if c.Guest == "" && !seen[c.Image()] {
 			seen[c.Image()] = true
 			loads = append(loads, c.Image())
 		}

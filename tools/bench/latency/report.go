@@ -16,13 +16,15 @@ type Report struct {
 	Emulator string    // path
 	Results  []*Result // in the order run
 	Skipped  []Skip
-	Peers    []Peer // not by this run
+	Guests   []string // that were measured beside the firmware: what they are, with their versions
+	Peers    []Peer   // not by this run
 }
 
 // Skip is a case that did not run, and why.
 type Skip struct{ Case, Why string }
 
-// Peer is another guest's figure, taken once with QEMU 10.0.2 at shift 3 (64-byte UDP echo, 2,000 requests, about 1 kHz).
+// Peer is another guest's figure: the floor taken once with QEMU 10.0.2 at shift 3, all others by make bench PEERS=1 with
+// QEMU 7.2.22, Linux 6.1.176-1 and TamaGo v1.26.5 on 2026-11-22.
 type Peer struct {
 	Guest       string
 	Median, Max int64 // instructions; 0: none answered
@@ -32,13 +34,13 @@ type Peer struct {
 func Peers() []Peer {
 	return []Peer{
 		{"bare-metal C, FIQ, echoes every frame unseen (the floor)", 155, 156},
-		{"Debian 6.12, idle", 15625, 31250},
-		{"Debian 6.12, loaded", 17625, 406750},
-		{"Debian 6.12 PREEMPT_RT, idle", 44000, 71125},
-		{"Debian 6.12 PREEMPT_RT, loaded", 46125, 83750},
-		{"Debian 6.12 PREEMPT_RT, loaded + 1 kpps flood, threaded NAPI", 52250, 97250},
-		{"stock TamaGo + gVisor, idle", 92125, 101375},
-		{"stock TamaGo + gVisor, yielding GC churn", 5043000, 30548625},
+		{"Debian 6.1, idle", 15264, 29650},
+		{"Debian 6.1, loaded", 17208, 517649},
+		{"Debian 6.1 PREEMPT_RT, idle", 42256, 64585},
+		{"Debian 6.1 PREEMPT_RT, loaded", 44180, 83982},
+		{"Debian 6.1 PREEMPT_RT, loaded, flood 1 kpps, threaded NAPI", 51892, 88973},
+		{"stock TamaGo + gVisor, idle", 77835, 87167},
+		{"stock TamaGo + gVisor, yielding GC churn", 3919101, 18171445},
 		{"stock TamaGo + gVisor, goroutines that do not yield (all lost)", 0, 0},
 	}
 }
@@ -62,7 +64,7 @@ func (r *Report) WriteText(w io.Writer, cases []Case) error {
 	fmt.Fprintf(&b, "Wire-to-wire latency in guest instructions, in virtual time. QEMU %s (%s).\n\n", r.QEMU, r.Emulator)
 	t.write(&b)
 	b.WriteString("\nactivation: the longest activation of the oob stage meanwhile, whatever caused it.\n" +
-		"* A peer's figure on the same board, taken once (QEMU 10.0.2, shift 3) and not by this run.\n" +
+		"* A figure of another guest on the same board, taken before and not by this run (docs/measure.md; PEERS=1 takes it anew).\n" +
 		"A figure is exact to the instruction; to one either way at shift 10. ≈ marks one that is a whole microsecond,\n" +
 		"rounded down, because there was no compiler for the plugin. No figure says anything about caches, bus or wire\n" +
 		"time. docs/measure.md has the details.\n")
@@ -83,7 +85,11 @@ func (r *Report) writeRemarks(b *strings.Builder) {
 				group(result.Bulk.Bytes), result.Bulk.Connections)
 		}
 		for _, kind := range slices.Sorted(maps.Keys(result.Told)) {
-			fmt.Fprintf(b, "%s: LOAD=%s had done its work %d times before, %d after.\n", result.Case, kind,
+			who := "LOAD=" + string(kind)
+			if kind == kindLinux {
+				who = "the slowest of Linux's loads"
+			}
+			fmt.Fprintf(b, "%s: %s had done its work %d times before, %d after.\n", result.Case, who,
 				result.Told[kind].Before, result.Told[kind].After)
 		}
 		if result.Unsteady != "" {
@@ -93,6 +99,9 @@ func (r *Report) writeRemarks(b *strings.Builder) {
 			fmt.Fprintf(b, "%s: MISSED: %s.\n", result.Case, missed)
 		}
 	}
+	for _, guest := range r.Guests {
+		fmt.Fprintf(b, "Measured beside: %s.\n", guest)
+	}
 	for _, skip := range r.Skipped {
 		fmt.Fprintf(b, "%s: NOT RUN: %s.\n", skip.Case, skip.Why)
 	}
@@ -100,6 +109,9 @@ func (r *Report) writeRemarks(b *strings.Builder) {
 
 func (c *Case) row(r *Result) []string {
 	verdict := "ok"
+	if c.Guest != "" {
+		verdict = "" // nothing is demanded
+	}
 	if len(r.Missed) > 0 {
 		verdict = "MISSED"
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,8 +33,9 @@ func (images Images) For(load Load) (path string, ok bool) {
 type Config struct {
 	Emulator *qemu.Emulator
 	Images   Images
-	Dir      string // gets a serial log and a capture for every case
-	Plugin   string // path of nictime.so; empty: a latency is a whole microsecond
+	Guests   map[string]Guest // by name
+	Dir      string           // gets a serial log and a capture for every case
+	Plugin   string           // path of nictime.so; empty: a latency is a whole microsecond
 }
 
 // Result is what a case measured.
@@ -77,9 +79,9 @@ var ErrNoPlugin = errors.New("it takes the plugin")
 
 // Run runs one case and compares it with its bounds.
 func Run(ctx context.Context, config Config, c Case) (*Result, error) {
-	kernel, ok := config.Images.For(c.Image())
-	if !ok {
-		return nil, fmt.Errorf("%w for load %q", ErrNoImage, c.Image())
+	kernel, err := config.kernel(&c)
+	if err != nil {
+		return nil, err
 	}
 	start := time.Now()
 	capture := filepath.Join(config.Dir, c.Name+".pcap")
@@ -124,6 +126,22 @@ func Run(ctx context.Context, config Config, c Case) (*Result, error) {
 	return r, nil
 }
 
+// kernel returns what a case boots.
+func (config *Config) kernel(c *Case) (string, error) {
+	if c.Guest != "" {
+		guest, ok := config.Guests[c.Guest]
+		if !ok {
+			return "", fmt.Errorf("%w: no guest %q", ErrNoImage, c.Guest)
+		}
+		return guest.Kernel, nil
+	}
+	path, ok := config.Images.For(c.Image())
+	if !ok {
+		return "", fmt.Errorf("%w for load %q", ErrNoImage, c.Image())
+	}
+	return path, nil
+}
+
 // Repeat runs a case n times. All runs must meet the bounds and, where the host allows it, be equal to the microsecond;
 // the first one's result is returned, with what any of them missed.
 func Repeat(ctx context.Context, config Config, c Case, n int) (*Result, error) {
@@ -159,6 +177,9 @@ func (config *Config) stores(c *Case) string { return filepath.Join(config.Dir, 
 
 // watch returns what the plugin has to watch.
 func (config *Config) watch(c *Case, kernel string) (plugin.Watch, error) {
+	if guest, ok := config.Guests[c.Guest]; ok {
+		return guest.watch(config.stores(c)), nil
+	}
 	w, err := watch(kernel, config.stores(c))
 	if err == nil && c.Mode == Task {
 		w.Handler.Shift = c.Shift
@@ -179,6 +200,12 @@ func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, pa
 		return err
 	}
 	defer s.barrier.Close()
+	if c.Guest != "" {
+		if s.clock, err = qemu.NewWire(); err != nil {
+			return err
+		}
+		defer s.clock.Close()
+	}
 	if c.Bulk {
 		if s.bulk, err = newBulk(); err != nil {
 			return err
@@ -188,21 +215,25 @@ func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, pa
 	machine := qemu.Machine{
 		Emulator: config.Emulator,
 		Kernel:   kernel,
-		Ports:    c.ports(qemu.Port{Net: s.wire, PCAP: path, Release: c.release(), Barrier: s.barrier}),
+		Ports:    s.ports(c, path),
 		Icount:   &qemu.Icount{Shift: c.Shift},
 		Serial:   filepath.Join(config.Dir, c.Name+".log"),
-		Deadline: runDeadline,
+		Deadline: c.deadline(),
 		Steady:   true,
 	}
 	if s.bulk != nil {
 		machine.Ports = append(machine.Ports, qemu.Port{Net: s.bulk.wire, Release: bulkRelease})
 	}
-	meter, err := newMeter(kernel)
-	if err != nil {
-		return err
+	var m *meter // nil: another guest, which has no oob stage
+	if c.Guest != "" {
+		machine.Args = slices.Clone(config.Guests[c.Guest].Args)
+	} else {
+		if m, err = newMeter(kernel); err != nil {
+			return err
+		}
+		defer m.close()
+		machine.Args = qemu.MonitorArgs(m.socket)
 	}
-	defer meter.close()
-	machine.Args = qemu.MonitorArgs(meter.socket)
 	if err := os.MkdirAll(config.Dir, 0o755); err != nil {
 		return err
 	}
@@ -228,10 +259,10 @@ func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, pa
 	if s.bulk != nil {
 		r.Bulk = BulkCount{s.bulk.acked, s.bulk.connections}
 	}
-	if err != nil {
+	if err != nil || m == nil {
 		return err
 	}
 	s.barrier.Close() // nothing is measured any more: the emulator may answer
-	r.Longest, err = meter.read(c.Shift)
+	r.Longest, err = m.read(c.Shift)
 	return err
 }

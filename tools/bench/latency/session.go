@@ -40,6 +40,7 @@ type session struct {
 	noise   peer       // who sends the flood
 	guest   packet.MAC // of the guest's address, once it has told
 	wire    *qemu.Wire
+	clock   *qemu.Wire // whose frames the releases are; nil: those of wire
 	barrier *qemu.Barrier
 	process *qemu.Process
 	console console
@@ -53,7 +54,7 @@ type session struct {
 // run has the guest answer requests, as the case says.
 func (s *session) run(c *Case) (map[Load]Told, error) {
 	l := map[Load]Told{}
-	if err := s.boot(); err != nil {
+	if err := s.boot(c.bootRounds(), c.askEvery()); err != nil {
 		return l, err
 	}
 	if err := s.warm(c); err != nil {
@@ -65,7 +66,7 @@ func (s *session) run(c *Case) (map[Load]Told, error) {
 			return l, fmt.Errorf("request %d: %w", i, err)
 		}
 	}
-	for i := 0; i < tailRounds && c.Mode != Task && s.answered[measured] < c.Requests; i++ {
+	for i := 0; i < c.tailRounds() && c.Mode != Task && s.answered[measured] < c.Requests; i++ {
 		if err := s.round(s.peer.Filler()); err != nil {
 			return l, err
 		}
@@ -79,17 +80,20 @@ func (s *session) run(c *Case) (map[Load]Told, error) {
 // queueFirst queues the frame of the first release. It must be there when the emulator starts: virtual time would run
 // until it comes.
 func (s *session) queueFirst() error {
+	if s.clock != nil {
+		return s.clock.Send(s.peer.Filler())
+	}
 	return s.wire.Send(s.peer.Filler())
 }
 
 // boot waits until the guest answers ARP. Time passes in releases from reset on, so that the rest of the session begins
 // at the same virtual time in every run.
-func (s *session) boot() error {
+func (s *session) boot(limit, askEvery int) error {
 	if _, err := s.barrier.Wait(roundTimeout); err != nil {
 		return s.explain(err)
 	}
 	for s.guest == (packet.MAC{}) {
-		if s.rounds >= bootRounds {
+		if s.rounds >= limit {
 			return fmt.Errorf("guest does not answer ARP for %v (VLAN %d) in %d releases of frames", s.peer.Peer,
 				s.peer.VID, s.rounds)
 		}
@@ -127,14 +131,15 @@ func (s *session) warm(c *Case) error {
 // up, and while that is worked off, requests wait in QEMU. In-band may lose some: it is not waited for.
 func (s *session) behind(c *Case, asked int) bool {
 	const underWay = 2
-	return c.Mode == Oob && s.answered[warmUp]+underWay < asked
+	return c.Mode == Oob && c.Guest == "" && s.answered[warmUp]+underWay < asked
 }
 
 // busy reports whether the case's load is seen to run.
 func (s *session) busy(c *Case) bool {
 	told := s.told(c)
 	for _, kind := range telling {
-		if c.loaded(kind) && told[kind] == 0 {
+		n, ok := told[kind]
+		if c.loaded(kind) && (!ok || n == 0 && kind != kindLinux) { // a Linux guest says 0 when it starts its load
 			return false
 		}
 	}
@@ -166,9 +171,16 @@ func (s *session) round(frames ...[]byte) error {
 
 func (s *session) release(frames [][]byte) error {
 	s.rounds++
-	for _, frame := range frames {
-		if err := s.wire.Send(frame); err != nil {
+	if s.clock != nil {
+		var err error
+		if frames, err = s.sendGuest(frames); err != nil {
 			return s.explain(err)
+		}
+	} else {
+		for _, frame := range frames {
+			if err := s.wire.Send(frame); err != nil {
+				return s.explain(err)
+			}
 		}
 	}
 	for range frames {
@@ -241,8 +253,8 @@ func (s *session) explain(err error) error {
 type Told struct{ Before, After int }
 
 // telling are the loads that say on the console, once a second of their time, how often they have done their work: the
-// collections of gc, the reloads of reload.
-var telling = []Load{kindGC, kindReload}
+// collections of gc, the reloads of reload, the rounds of a Linux guest's.
+var telling = []Load{kindGC, kindReload, kindLinux}
 
 var loadLine = regexp.MustCompile(`(?m)^load: (\w+) (\d+)\r?$`)
 

@@ -72,7 +72,7 @@ __attribute__((constructor)) static void choose_version(void) {
 
 // Ours.
 
-enum { MAX_STORES = 8, MAX_RANGES = 64 };
+enum { MAX_STORES = 8, MAX_RANGES = 64, PAGE_MASK = 0xfff };
 
 static uint64_t stores[MAX_STORES];
 static struct { uint64_t first, end; } ranges[MAX_RANGES];
@@ -136,11 +136,11 @@ static void on_store(unsigned vcpu, meminfo info, uint64_t vaddr, void *data) {
 		activation.stamped = activation.count;
 	}
 	for (int i = 0; i < n_stores; i++) {
-		// Registers are mapped one to one: the cheap comparison first.
-		if (vaddr != stores[i])
+		// A page of registers may be mapped anywhere, but whole: the cheap comparison first.
+		if ((vaddr ^ stores[i]) & PAGE_MASK)
 			continue;
 		struct qemu_plugin_hwaddr *hw = qemu_plugin_get_hwaddr(info, vaddr);
-		if (hw && qemu_plugin_hwaddr_phys_addr(hw) != stores[i])
+		if ((hw ? qemu_plugin_hwaddr_phys_addr(hw) : vaddr) != stores[i])
 			continue;
 		put((struct record){clock_ns(CLOCK_VIRTUAL), (uint32_t)stores[i], 0});
 	}
