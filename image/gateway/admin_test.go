@@ -151,7 +151,7 @@ func TestPortsUnderTraffic(t *testing.T) {
 	if testing.Short() {
 		cycles = 10
 	}
-	r := boot(t, envImage, options{console: true})
+	r := boot(t, envInject, options{console: true})
 	f := r.startFlow()
 	started := time.Now()
 	for i := range cycles {

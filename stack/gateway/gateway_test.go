@@ -34,7 +34,7 @@ func TestDefault(t *testing.T) {
 	}
 	want := &gateway.Config{
 		Name:   "mortise",
-		Status: gateway.Status{Port: 80, Control: true},
+		Status: gateway.Status{Port: 80},
 		Echo:   gateway.Echo{Port: 7777},
 
 		RestartsPerMinute: 3,

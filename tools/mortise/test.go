@@ -197,7 +197,11 @@ func (r *testRun) images(ctx context.Context) (string, error) {
 		}
 		tasks = append(tasks, want+"="+o.File())
 	}
-	inject := firmware.Options{Inject: true}
+	control, err := r.controlled()
+	if err != nil {
+		return "", err
+	}
+	inject := firmware.Options{Inject: true, Config: control}
 	if err := r.build(ctx, &inject); err != nil {
 		return "", err
 	}
@@ -209,6 +213,23 @@ func (r *testRun) images(ctx context.Context) (string, error) {
 		envLoad+"="+strings.Join(loads, string(filepath.ListSeparator)),
 		envTasks+"="+strings.Join(tasks, string(filepath.ListSeparator)))
 	return fmt.Sprintf("%d images", len(built)+len(tasks)+1), nil
+}
+
+// controlled writes the default configuration with control over the API allowed, which is what tests need.
+func (r *testRun) controlled() (string, error) {
+	text, err := os.ReadFile(filepath.Join(r.root, "gateway.toml"))
+	if err != nil {
+		return "", err
+	}
+	const off, on = "#control = true", "control = true"
+	if strings.Count(string(text), off) != 1 {
+		return "", fmt.Errorf("gateway.toml: want the line %q once", off)
+	}
+	path := filepath.Join(r.root, "build", "test", "gateway-control.toml")
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return "", err
+	}
+	return path, os.WriteFile(path, []byte(strings.Replace(string(text), off, on, 1)), 0o644)
 }
 
 func prefixed(prefix string, list []string) (with []string) {
