@@ -106,7 +106,7 @@ func stress() error {
 				return err
 			}
 			report(workers)
-			return errors.Join(ended(workers, time.Since(start), limit), left(before, goroutines))
+			return errors.Join(ended(workers, time.Since(start), limit), left(before, goroutines, limit))
 		}
 	}
 }
@@ -138,9 +138,9 @@ func ended(workers []*worker, took, limit time.Duration) error {
 	return nil
 }
 
-// left checks that the collector ran on its own, not only when it was called,
+// left checks that the collector ran on its own, not only when it was called, if there was time,
 // and that neither memory nor goroutines are left over.
-func left(before runtime.MemStats, goroutines int) error {
+func left(before runtime.MemStats, goroutines int, ran time.Duration) error {
 	const slack = 4 << 20 // what pools, timers and dead goroutines' stacks may keep
 
 	time.Sleep(100 * time.Millisecond) // those at their last instructions
@@ -150,7 +150,9 @@ func left(before runtime.MemStats, goroutines int) error {
 	runtime.ReadMemStats(&after)
 
 	var err error
-	if after.NumGC-after.NumForcedGC == before.NumGC-before.NumForcedGC {
+	// At 31 MIPS ten seconds do not make 4 MiB of garbage between two collections that are asked for.
+	const enough = time.Minute
+	if ran >= enough && after.NumGC-after.NumForcedGC == before.NumGC-before.NumForcedGC {
 		err = errors.New("no collection but those asked for")
 	}
 	if after.HeapAlloc > before.HeapAlloc+slack {
