@@ -54,6 +54,11 @@ func (hw *Port) Receive() (slot, n uint32) {
 	return slot, n
 }
 
+// Empty reports that Receive has no frame now. It is shorter than to call it in vain.
+//
+//oob:stage any
+func (hw *Port) Empty() bool { return descAt(hw.rxDesc, hw.rxHead%RingSize).ctl&BD_RX_E != 0 }
+
 // receiveSlow is Receive for a ring whose next frame is missing or bad: it recycles bad frames up to the next good one. It
 // recycles RingSize frames at most until Resume, however often it is called: those are all that completed before Ack, a
 // later one raises RXF again.
@@ -216,17 +221,15 @@ func (hw *Port) SendFrom(slot, shift, n uint32) bool {
 //go:noinline
 func (hw *Port) align(slot, shift, n uint32) {
 	to := hw.txFrames + uintptr(slot)*frame.SlotSize
-	words := (n + frame.Pad + 3) / 4
-	if int32(shift) > 0 {
-		//oob:total MaxAligned*maxWords divert.Poll stack/divert lets so many frames of an activation move
-		for i := uint32(0); i < maxWords && i < words; i++ {
-			move(to, i, shift)
-		}
-		return
+	words, step := (n+frame.Pad+3)/4, uintptr(4)
+	if int32(shift) < 0 { // from the end, which is free
+		to += uintptr(words-1) * 4
+		step = -step
 	}
 	//oob:total MaxAligned*maxWords divert.Poll stack/divert lets so many frames of an activation move
 	for i := uint32(0); i < maxWords && i < words; i++ {
-		move(to, words-1-i, shift)
+		*(*uint32)(unsafe.Add(nil, to)) = *(*uint32)(unsafe.Add(nil, to+uintptr(int32(shift))))
+		to += step
 	}
 }
 
@@ -240,14 +243,6 @@ const MaxAligned = 8
 
 // maxWords is the length of the longest frame with its pad, in words.
 const maxWords = (frame.MaxLen + frame.Pad + 3) / 4
-
-// move copies word i of a buffer from shift bytes behind.
-//
-//oob:stage any
-func move(to uintptr, i, shift uint32) {
-	to += uintptr(i * 4)
-	*(*uint32)(unsafe.Add(nil, to)) = *(*uint32)(unsafe.Add(nil, to+uintptr(int32(shift))))
-}
 
 // refuse counts why Transmit or Send did not take a frame of n bytes.
 //

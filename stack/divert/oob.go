@@ -20,13 +20,9 @@ import (
 //go:nosplit
 func Poll(d uint32) uint32 {
 	v := &table[d%Devices]
-	var todo, left, i uint32
-	v.copied = 0
+	var todo, i uint32
 	for look := 0; look < looks; look++ {
-		for { //oob:total rxBudget divert.Poll i counts the frames of both looks
-			if i >= rxBudget {
-				break
-			}
+		for {
 			slot, n := v.hw.Receive()
 			if n == 0 {
 				break
@@ -35,29 +31,31 @@ func Poll(d uint32) uint32 {
 			if v.free.Len() < i { // this one's slot must do for the ring
 				counters[v.index%Devices][NoSlot]++
 				v.free.Put(slot)
-				continue
-			}
-			action := core.Inband
-			if v.diverted != 0 {
-				action = core.Deliver(v.core, v.frames+uintptr(slot)*frame.SlotSize, n)
-			}
-			switch {
-			case action >= core.Reply:
+			} else if v.diverted == 0 {
+				v.leave(slot, n)
+			} else if action := core.Deliver(v.core, v.frames+uintptr(slot)*frame.SlotSize, n); action >= core.Reply {
 				if v.hw.Send(slot, core.Length(action)) || v.sendAgain(slot, core.Length(action)) {
 					counters[v.index%Devices][TxOob]++
-					continue
+				} else {
+					counters[v.index%Devices][TxFull]++
+					v.free.Put(slot)
 				}
-				counters[v.index%Devices][TxFull]++
-			case action == core.Inband:
-				v.left[left%rxBudget] = slot<<16 | n
-				left++
-				continue
-			case action >= core.Forward:
-				slot = v.forward(slot, n, action)
-			case action >= core.Kept:
-				slot = core.Slot(action)
+			} else if action == core.Inband {
+				v.leave(slot, n)
+			} else {
+				if action >= core.Forward {
+					slot = v.forward(slot, n, action)
+				} else if action >= core.Kept {
+					slot = core.Slot(action)
+				}
+				v.free.Put(slot)
 			}
-			v.free.Put(slot)
+			if i >= rxBudget { //oob:total rxBudget divert.Poll i counts the frames of both looks
+				break
+			}
+			if v.hw.Empty() {
+				break
+			}
 		}
 		if v.diverted != 0 {
 			core.Decided()
@@ -67,11 +65,15 @@ func Poll(d uint32) uint32 {
 			break
 		}
 		if look == 0 {
-			v.hw.Ack()
+			if v.hw.Ack(); v.hw.Empty() {
+				break
+			}
 		}
 	}
 	counters[v.index%Devices][Received] += i
 	v.refill(i)
+	left := v.lefts
+	v.lefts = 0
 	for i := uint32(0); i < left && i < rxBudget; i++ {
 		v.handOver(&counters[v.index%Devices], frame.Ref{Slot: uint16(v.left[i] >> 16), Len: uint16(v.left[i])})
 	}
@@ -83,6 +85,14 @@ func Poll(d uint32) uint32 {
 		todo |= WakeInband
 	}
 	return todo
+}
+
+// leave puts a frame on the list of those that are in-band's.
+//
+//oob:stage any
+func (v *device) leave(slot, n uint32) {
+	v.left[v.lefts%rxBudget] = slot<<16 | n
+	v.lefts++
 }
 
 // refill gives the receive ring empty slots for the n frames taken from it. Poll has left as many in the list.
@@ -102,7 +112,7 @@ func (v *device) refill(n uint32) {
 //oob:stage any
 //go:noinline
 func (v *device) sendAgain(slot, n uint32) bool {
-	v.reclaim()
+	v.makeRoom()
 	return v.hw.Send(slot, n)
 }
 
@@ -128,7 +138,7 @@ func (v *device) forwardTo(slot, action uint32) uint32 {
 	}
 	shift, n := core.Shift(action), core.Length(action)
 	if w.free.Len() <= rxBudget || w.hw.Free() == 0 {
-		w.reclaim()
+		w.makeRoom()
 	}
 	// What w's own reception needs stays.
 	if w.free.Len() <= rxBudget || shift != 0 && w.hw.Aligns() && !v.mayCopy() || !w.hw.SendFrom(slot, shift, n) {
@@ -149,10 +159,11 @@ const maxFan = 4
 //oob:stage oob
 //go:noinline
 func (v *device) fan(slot, n, outs uint32) uint32 {
+	//oob:total enet.MaxAligned divert.Poll each round is a copy that mayCopy has allowed
 	for i := uint32(0); i < maxFan && i+1 < outs; i++ {
 		if v.free.Len() <= rxBudget+1 || !v.mayCopy() { // what this device's own reception needs stays
-			counters[v.index%Devices][ForwardFull]++
-			continue
+			counters[v.index%Devices][ForwardFull] += outs - 1 - i
+			break
 		}
 		extra, _ := v.free.Get()
 		copyFrame(v.frames+uintptr(extra)*frame.SlotSize, v.frames+uintptr(slot)*frame.SlotSize, n)
@@ -183,6 +194,7 @@ func (v *device) mayCopy() bool {
 		return false
 	}
 	v.copied++
+	v.forwarded = 1 // settle starts anew
 	return true
 }
 
@@ -207,7 +219,7 @@ func Submit(d, slot, n uint32) (empty uint32, ok bool) {
 		return 0, false
 	}
 	if v.free.Len() <= rxBudget || !v.hw.Send(slot, n) {
-		if v.reclaim(); v.free.Len() <= rxBudget || !v.hw.Send(slot, n) {
+		if v.makeRoom(); v.free.Len() <= rxBudget || !v.hw.Send(slot, n) {
 			return 0, false
 		}
 	}
@@ -219,7 +231,7 @@ func Submit(d, slot, n uint32) (empty uint32, ok bool) {
 //
 //oob:stage oob
 func (v *device) settle() {
-	v.forwarded = 0
+	v.forwarded, v.copied = 0, 0
 	for d := range uint32(Devices) {
 		if w := &table[d]; w != v && w.diverted != 0 {
 			w.reclaim()
@@ -267,8 +279,21 @@ func (v *device) throttle() uint32 {
 //
 //oob:stage any
 func (v *device) reclaim() {
-	//oob:total reclaimTotal divert.Poll a round takes a frame out of the ring, no other is left to a later one
 	for i := 0; i < reclaimBudget; i++ {
+		slot, ok := v.hw.Reclaim()
+		if !ok {
+			return
+		}
+		v.free.Put(slot)
+	}
+}
+
+// makeRoom is reclaim for a frame that finds no room: two for one that is sent keep up.
+//
+//oob:stage any
+//go:noinline
+func (v *device) makeRoom() {
+	for range 2 {
 		slot, ok := v.hw.Reclaim()
 		if !ok {
 			return

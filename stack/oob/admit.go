@@ -17,24 +17,24 @@ const (
 )
 
 // admit decides on a frame that is not plainly for the device: by the rules and programs that come ahead of everything else, if
-// there are any, then by its destination.
+// there are any, then by its destination. rest is how many bytes follow its Ethernet header.
 //
 //oob:stage oob
 //go:noinline
-func (d *device) admit(addr uintptr, n uint32) uint32 {
+func (d *device) admit(addr uintptr, n uint32) (action, rest uint32) {
 	on := proceed
 	if d.rules != 0 {
 		action := d.classify(addr, n)
 		if action != proceed && action != accepted {
-			return action
+			return action, 0
 		}
 		on = action
 	}
 	e := wire.EthernetAt(addr)
 	if dst0 := e.Dst0; (e.Dst2 != d.mac2 || dst0>>16 != d.mac0) && dst0&wire.Group == 0 {
-		return d.drop(ForeignMAC)
+		return d.drop(ForeignMAC), 0
 	}
-	return on
+	return on, n - wire.EthernetLen
 }
 
 // classify looks a frame up in the device's rules.
