@@ -212,6 +212,7 @@ func copyFrame(to, from uintptr, n uint32) {
 // Submit is core.Submit.
 //
 //oob:stage oob
+//go:nosplit
 //go:linkname Submit mortise/stack/core.Submit
 func Submit(d, slot, n uint32) (empty uint32, ok bool) {
 	v := &table[d%Devices]
