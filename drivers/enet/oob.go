@@ -196,6 +196,7 @@ func (hw *Port) Send(slot, n uint32) bool {
 // emulator asks for none, and nothing is copied. (TACC.SHIFT16 tells the two apart: see Config.TxShift16.)
 //
 //oob:stage any
+//go:nosplit
 func (hw *Port) SendFrom(slot, shift, n uint32) bool {
 	tail := hw.txTail
 	if tail-hw.txHead >= RingSize || n-minLen > frame.MaxLen-minLen {

@@ -43,8 +43,10 @@ func Poll(d uint32) uint32 {
 			} else if action == core.Inband {
 				v.leave(slot, n)
 			} else {
-				if action >= core.Forward {
-					slot = v.forward(slot, n, action)
+				if action >= core.Fan {
+					slot = v.fan(slot, n, core.To(action))
+				} else if action >= core.Forward {
+					slot = v.forward(slot, action)
 				} else if action >= core.Kept {
 					slot = core.Slot(action)
 				}
@@ -116,21 +118,12 @@ func (v *device) sendAgain(slot, n uint32) bool {
 	return v.hw.Send(slot, n)
 }
 
-// forward sends the frame of n bytes in slot on another device that the oob stage drives, or on several, and returns the empty
-// slot that came for it: the frame's own, if it could not be sent and was dropped.
+// forward sends the frame in slot on another device that the oob stage drives, and returns the empty slot that came for it: the
+// frame's own, if it could not be sent and was dropped.
 //
 //oob:stage oob
-func (v *device) forward(slot, n, action uint32) uint32 {
-	if action&core.Fan == core.Fan {
-		return v.fan(slot, n, core.To(action))
-	}
-	return v.forwardTo(slot, action)
-}
-
-// forwardTo is forward for one destination.
-//
-//oob:stage oob
-func (v *device) forwardTo(slot, action uint32) uint32 {
+//go:nosplit
+func (v *device) forward(slot, action uint32) uint32 {
 	w := &table[core.To(action)%Devices]
 	if w.diverted == 0 {
 		counters[v.index%Devices][ForwardDown]++
@@ -154,7 +147,7 @@ func (v *device) forwardTo(slot, action uint32) uint32 {
 // maxFan bounds the destinations of a frame.
 const maxFan = 4
 
-// fan sends copies of the frame to all destinations but the last, and the frame itself there.
+// fan is forward for several devices: copies of the frame of n bytes go to all destinations but the last, the frame itself there.
 //
 //oob:stage oob
 //go:noinline
@@ -180,7 +173,7 @@ func (v *device) sendCopy(i, slot, n uint32) uint32 {
 	if action < core.Forward {
 		return slot
 	}
-	return v.forwardTo(slot, action)
+	return v.forward(slot, action)
 }
 
 // maxWords is the length of the longest frame with its pad, in words.

@@ -20,15 +20,25 @@ const (
 // there are any, then by its destination. rest is how many bytes follow its Ethernet header.
 //
 //oob:stage oob
-//go:noinline
+//go:nosplit
 func (d *device) admit(addr uintptr, n uint32) (action, rest uint32) {
 	on := proceed
 	if d.rules != 0 {
-		action := d.classify(addr, n)
-		if action != proceed && action != accepted {
-			return action, 0
+		c := (*forward.Classifier)(unsafe.Add(nil, d.rules))
+		if i := c.Table.Match(addr, n); i < rules.Max {
+			d.matched[i]++
+			r := &c.Rule[i]
+			if r.Outs == 1 {
+				if action = r.Out[0].Apply(addr, n); action == core.Drop {
+					return d.drop(ForwardLong), 0
+				}
+				d.count[Forwarded]++
+				return action, 0
+			}
+			if on = d.judge(r, i); on < accepted {
+				return on, 0
+			}
 		}
-		on = action
 	}
 	e := wire.EthernetAt(addr)
 	if dst0 := e.Dst0; (e.Dst2 != d.mac2 || dst0>>16 != d.mac0) && dst0&wire.Group == 0 {
@@ -37,28 +47,7 @@ func (d *device) admit(addr uintptr, n uint32) (action, rest uint32) {
 	return on, n - wire.EthernetLen
 }
 
-// classify looks a frame up in the device's rules.
-//
-//oob:stage oob
-func (d *device) classify(addr uintptr, n uint32) uint32 {
-	c := (*forward.Classifier)(unsafe.Add(nil, d.rules))
-	i := c.Table.Match(addr, n)
-	if i >= rules.Max {
-		return proceed
-	}
-	d.matched[i]++
-	r := &c.Rule[i]
-	if r.Outs == 1 {
-		if action := r.Out[0].Apply(addr, n); action != core.Drop {
-			d.count[Forwarded]++
-			return action
-		}
-		return d.drop(ForwardLong)
-	}
-	return d.judge(r, i)
-}
-
-// judge is classify for a rule that does not send the frame on to one device.
+// judge decides by rule number i, one that does not send the frame on to one device.
 //
 //oob:stage oob
 //go:noinline
