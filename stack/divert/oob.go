@@ -1,7 +1,7 @@
 package divert
 
 import (
-	"unsafe" // and for linkname
+	_ "unsafe" // for linkname
 
 	"mortise/drivers/enet"
 	"mortise/stack/core"
@@ -59,11 +59,7 @@ func Poll(d uint32) uint32 {
 				break
 			}
 		}
-		if v.diverted != 0 {
-			core.Decided()
-		}
 		if i >= rxBudget {
-			todo = v.throttle()
 			break
 		}
 		if look == 0 {
@@ -71,6 +67,12 @@ func Poll(d uint32) uint32 {
 				break
 			}
 		}
+	}
+	if v.diverted != 0 {
+		core.Decided()
+	}
+	if i >= rxBudget {
+		todo = v.throttle()
 	}
 	counters[v.index%Devices][Received] += i
 	v.refill(i)
@@ -152,17 +154,26 @@ const maxFan = 4
 //oob:stage oob
 //go:noinline
 func (v *device) fan(slot, n, outs uint32) uint32 {
-	//oob:total enet.MaxAligned divert.Poll each round is a copy that mayCopy has allowed
-	for i := uint32(0); i < maxFan && i+1 < outs; i++ {
-		if v.free.Len() <= rxBudget+1 || !v.mayCopy() { // what this device's own reception needs stays
-			counters[v.index%Devices][ForwardFull] += outs - 1 - i
-			break
+	//oob:total rxBudget+enet.MaxAligned divert.Poll a round for each frame, and one for each copy that mayCopy allows
+	for i := uint32(0); i < maxFan; i++ {
+		extra := slot
+		if i+1 < outs {
+			if v.free.Len() <= rxBudget+1 || !v.mayCopy() { // what this device's own reception needs stays
+				counters[v.index%Devices][ForwardFull] += outs - 1 - i
+				i = outs - 1
+			} else {
+				extra, _ = v.free.Get()
+				enet.Copy(v.frames+uintptr(extra)*frame.SlotSize, v.frames+uintptr(slot)*frame.SlotSize, n)
+			}
 		}
-		extra, _ := v.free.Get()
-		copyFrame(v.frames+uintptr(extra)*frame.SlotSize, v.frames+uintptr(slot)*frame.SlotSize, n)
-		v.free.Put(v.sendCopy(i, extra, n))
+		extra = v.sendCopy(i, extra, n)
+		if i+1 >= outs {
+			return extra
+		}
+		v.free.Put(extra)
 	}
-	return v.sendCopy(outs-1, slot, n)
+	counters[v.index%Devices][ForwardFull]++ // cannot be: no rule has so many
+	return slot
 }
 
 // sendCopy sends the frame of n bytes in slot to destination i, and returns an empty slot for it.
@@ -176,9 +187,6 @@ func (v *device) sendCopy(i, slot, n uint32) uint32 {
 	return v.forward(slot, action)
 }
 
-// maxWords is the length of the longest frame with its pad, in words.
-const maxWords = (frame.MaxLen + frame.Pad + 3) / 4
-
 // mayCopy reports whether one more frame may be copied in this activation, and counts it: copies are what takes longest.
 //
 //oob:stage oob
@@ -189,17 +197,6 @@ func (v *device) mayCopy() bool {
 	v.copied++
 	v.forwarded = 1 // settle starts anew
 	return true
-}
-
-// copyFrame copies a frame of n bytes by words, from its pad on: both lie at a multiple of four plus two.
-//
-//oob:stage oob
-func copyFrame(to, from uintptr, n uint32) {
-	to, from = to-frame.Pad, from-frame.Pad
-	//oob:total enet.MaxAligned*maxWords divert.Poll mayCopy lets so many frames of an activation be copied
-	for i := uintptr(0); i < uintptr(n+frame.Pad) && i < frame.MaxLen+frame.Pad; i += 4 {
-		*(*uint32)(unsafe.Add(nil, to+i)) = *(*uint32)(unsafe.Add(nil, from+i))
-	}
 }
 
 // Submit is core.Submit.
