@@ -223,8 +223,8 @@ func Submit(d, slot, n uint32) (empty uint32, ok bool) {
 //oob:stage oob
 func (v *device) settle() {
 	v.forwarded, v.copied = 0, 0
-	for d := range uint32(Devices) {
-		if w := &table[d]; w != v && w.diverted != 0 {
+	for i := uint32(1); i < Devices; i++ {
+		if w := &table[(v.index+i)%Devices]; w.diverted != 0 {
 			w.reclaim()
 		}
 	}

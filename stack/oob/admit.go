@@ -14,10 +14,12 @@ import (
 const (
 	proceed  = ^uint32(0)
 	accepted = ^uint32(1)
+	sentOn   = ^uint32(2) // or is sent on by a rule, the number of which comes along
 )
 
 // admit decides on a frame that is not plainly for the device: by the rules and programs that come ahead of everything else, if
-// there are any, then by its destination. rest is how many bytes follow its Ethernet header.
+// there are any, then by its destination. rest is how many bytes follow its Ethernet header,
+// or the rule's number.
 //
 //oob:stage oob
 //go:nosplit
@@ -29,11 +31,7 @@ func (d *device) admit(addr uintptr, n uint32) (action, rest uint32) {
 			d.matched[i]++
 			r := &c.Rule[i]
 			if r.Outs == 1 {
-				if action = r.Out[0].Apply(addr, n); action == core.Drop {
-					return d.drop(ForwardLong), 0
-				}
-				d.count[Forwarded]++
-				return action, 0
+				return sentOn, i
 			}
 			if on = d.judge(r, i); on < accepted {
 				return on, 0
@@ -45,6 +43,20 @@ func (d *device) admit(addr uintptr, n uint32) (action, rest uint32) {
 		return d.drop(ForeignMAC), 0
 	}
 	return on, n - wire.EthernetLen
+}
+
+// sendOn changes a frame for the one destination of rule i, and says so.
+//
+//oob:stage oob
+//go:nosplit
+func (d *device) sendOn(addr uintptr, n, i uint32) uint32 {
+	c := (*forward.Classifier)(unsafe.Add(nil, d.rules))
+	action := c.Rule[i%rules.Max].Out[0].Apply(addr, n)
+	if action == core.Drop {
+		return d.drop(ForwardLong)
+	}
+	d.count[Forwarded]++
+	return action
 }
 
 // judge decides by rule number i, one that does not send the frame on to one device.

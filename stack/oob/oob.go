@@ -62,6 +62,9 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 		// What is needed behind the call is got anew: who does not come here has nothing to save.
 		var action uint32
 		if action, rest = d.admit(addr, n); action < accepted {
+			if action == sentOn {
+				return d.sendOn(addr, n, rest)
+			}
 			return action
 		}
 		dst0 = e.Dst0
