@@ -22,7 +22,7 @@ func Poll(d uint32) uint32 {
 	v := &table[d%Devices]
 	var todo, i uint32
 	for look := 0; look < looks; look++ {
-		for {
+		for i < rxBudget { //oob:total rxBudget divert.Poll i counts the frames of both looks
 			slot, n := v.hw.Receive()
 			if n == 0 {
 				break
@@ -51,9 +51,6 @@ func Poll(d uint32) uint32 {
 					slot = core.Slot(action)
 				}
 				v.free.Put(slot)
-			}
-			if i >= rxBudget { //oob:total rxBudget divert.Poll i counts the frames of both looks
-				break
 			}
 			if v.hw.Empty() {
 				break
