@@ -54,6 +54,11 @@ func (hw *Port) Receive() (slot, n uint32) {
 	return slot, n
 }
 
+// Empty reports that Receive has no frame now. It is shorter than to call it in vain.
+//
+//oob:stage any
+func (hw *Port) Empty() bool { return descAt(hw.rxDesc, hw.rxHead%RingSize).ctl&BD_RX_E != 0 }
+
 // receiveSlow is Receive for a ring whose next frame is missing or bad: it recycles bad frames up to the next good one. It
 // recycles RingSize frames at most until Resume, however often it is called: those are all that completed before Ack, a
 // later one raises RXF again.
@@ -191,6 +196,7 @@ func (hw *Port) Send(slot, n uint32) bool {
 // emulator asks for none, and nothing is copied. (TACC.SHIFT16 tells the two apart: see Config.TxShift16.)
 //
 //oob:stage any
+//go:nosplit
 func (hw *Port) SendFrom(slot, shift, n uint32) bool {
 	tail := hw.txTail
 	if tail-hw.txHead >= RingSize || n-minLen > frame.MaxLen-minLen {
@@ -213,20 +219,29 @@ func (hw *Port) SendFrom(slot, shift, n uint32) bool {
 // align moves a frame of n bytes that begins shift bytes behind its place there.
 //
 //oob:stage any
-//go:noinline
 func (hw *Port) align(slot, shift, n uint32) {
-	to := hw.txFrames + uintptr(slot)*frame.SlotSize
-	words := (n + frame.Pad + 3) / 4
-	if int32(shift) > 0 {
-		//oob:total MaxAligned*maxWords divert.Poll stack/divert lets so many frames of an activation move
-		for i := uint32(0); i < maxWords && i < words; i++ {
-			move(to, i, shift)
-		}
-		return
+	to := hw.txFrames + uintptr(slot)*frame.SlotSize + frame.Pad
+	Copy(to, to+uintptr(int32(shift)), n)
+}
+
+// Copy copies a frame of n bytes with its pad, from one address that a frame may have to another: in rounds of copied bytes, so that
+// less than a round behind its end is written too. The two may lie in one slot.
+//
+//oob:stage any
+//go:noinline
+func Copy(to, from uintptr, n uint32) {
+	to, from = to-frame.Pad, from-frame.Pad
+	rounds, step := (n+frame.Pad+copied-1)/copied, uintptr(copied)
+	if to > from { // from the end, which is free
+		step = -step
+		to, from = to+uintptr(rounds-1)*copied, from+uintptr(rounds-1)*copied
 	}
-	//oob:total MaxAligned*maxWords divert.Poll stack/divert lets so many frames of an activation move
-	for i := uint32(0); i < maxWords && i < words; i++ {
-		move(to, words-1-i, shift)
+	//oob:total MaxAligned*maxRounds divert.Poll stack/divert lets so many frames of an activation be copied
+	for i := uint32(0); i < maxRounds && i < rounds; i++ {
+		f, t := (*[copied / 4]uint32)(unsafe.Add(nil, from)), (*[copied / 4]uint32)(unsafe.Add(nil, to))
+		a, b, c, d := f[0], f[1], f[2], f[3]
+		t[0], t[1], t[2], t[3] = a, b, c, d
+		to, from = to+step, from+step
 	}
 }
 
@@ -235,19 +250,14 @@ func (hw *Port) align(slot, shift, n uint32) {
 //oob:stage any
 func (hw *Port) Aligns() bool { return hw.txExtra&frame.Pad != 0 }
 
-// MaxAligned is the number of frames of an activation that the caller of SendFrom may have moved: it bounds the activation.
+// MaxAligned is the number of frames of an activation that the caller of SendFrom and Copy may have copied: it bounds the activation.
 const MaxAligned = 8
 
-// maxWords is the length of the longest frame with its pad, in words.
-const maxWords = (frame.MaxLen + frame.Pad + 3) / 4
-
-// move copies word i of a buffer from shift bytes behind.
-//
-//oob:stage any
-func move(to uintptr, i, shift uint32) {
-	to += uintptr(i * 4)
-	*(*uint32)(unsafe.Add(nil, to)) = *(*uint32)(unsafe.Add(nil, to+uintptr(int32(shift))))
-}
+// copied is what a round of Copy copies; maxRounds what the longest frame with its pad takes.
+const (
+	copied    = 16
+	maxRounds = (frame.MaxLen + frame.Pad + copied - 1) / copied
+)
 
 // refuse counts why Transmit or Send did not take a frame of n bytes.
 //

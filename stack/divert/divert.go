@@ -47,9 +47,6 @@ const (
 	txReserve = 16
 	// reclaimBudget bounds the completed transmissions an activation takes back; it exceeds what one can queue.
 	reclaimBudget = rxBudget + txBudget
-	// reclaimTotal is the most that all of reclaim's calls in one of poll can take back: what the ring held, and what
-	// was answered since.
-	reclaimTotal = enet.RingSize + rxBudget
 )
 
 // A Counter names one of a device's counters.
@@ -114,7 +111,8 @@ type device struct {
 
 	mem    frame.Memory
 	frames uintptr          // mem.Frame(0)
-	left   [rxBudget]uint32 // frames of this activation for in-band: slot, and length in the low half
+	lefts  uint32           // how many frames of this activation are for in-band
+	left   [rxBudget]uint32 // them: slot, and length in the low half
 	free   frame.List       // empty slots of the driving stage
 
 	rxFull, rxEmpty frame.Ring // driving stage → in-band, and the empties back

@@ -1,7 +1,7 @@
 package divert
 
 import (
-	"unsafe" // and for linkname
+	_ "unsafe" // for linkname
 
 	"mortise/drivers/enet"
 	"mortise/stack/core"
@@ -20,13 +20,9 @@ import (
 //go:nosplit
 func Poll(d uint32) uint32 {
 	v := &table[d%Devices]
-	var todo, left, i uint32
-	v.copied = 0
+	var todo, i uint32
 	for look := 0; look < looks; look++ {
-		for { //oob:total rxBudget divert.Poll i counts the frames of both looks
-			if i >= rxBudget {
-				break
-			}
+		for i < rxBudget { //oob:total rxBudget divert.Poll i counts the frames of both looks
 			slot, n := v.hw.Receive()
 			if n == 0 {
 				break
@@ -35,43 +31,50 @@ func Poll(d uint32) uint32 {
 			if v.free.Len() < i { // this one's slot must do for the ring
 				counters[v.index%Devices][NoSlot]++
 				v.free.Put(slot)
-				continue
-			}
-			action := core.Inband
-			if v.diverted != 0 {
-				action = core.Deliver(v.core, v.frames+uintptr(slot)*frame.SlotSize, n)
-			}
-			switch {
-			case action >= core.Reply:
+			} else if v.diverted == 0 {
+				v.leave(slot, n)
+			} else if action := core.Deliver(v.core, v.frames+uintptr(slot)*frame.SlotSize, n); action >= core.Reply {
 				if v.hw.Send(slot, core.Length(action)) || v.sendAgain(slot, core.Length(action)) {
 					counters[v.index%Devices][TxOob]++
-					continue
+				} else {
+					counters[v.index%Devices][TxFull]++
+					v.free.Put(slot)
 				}
-				counters[v.index%Devices][TxFull]++
-			case action == core.Inband:
-				v.left[left%rxBudget] = slot<<16 | n
-				left++
-				continue
-			case action >= core.Forward:
-				slot = v.forward(slot, n, action)
-			case action >= core.Kept:
-				slot = core.Slot(action)
+			} else if action == core.Inband {
+				v.leave(slot, n)
+			} else {
+				if action >= core.Fan {
+					slot = v.fan(slot, n, core.To(action))
+				} else if action >= core.Forward {
+					slot = v.forward(slot, action)
+				} else if action >= core.Kept {
+					slot = core.Slot(action)
+				}
+				v.free.Put(slot)
 			}
-			v.free.Put(slot)
-		}
-		if v.diverted != 0 {
-			core.Decided()
+			if v.hw.Empty() {
+				break
+			}
 		}
 		if i >= rxBudget {
-			todo = v.throttle()
 			break
 		}
 		if look == 0 {
-			v.hw.Ack()
+			if v.hw.Ack(); v.hw.Empty() {
+				break
+			}
 		}
+	}
+	if v.diverted != 0 {
+		core.Decided()
+	}
+	if i >= rxBudget {
+		todo = v.throttle()
 	}
 	counters[v.index%Devices][Received] += i
 	v.refill(i)
+	left := v.lefts
+	v.lefts = 0
 	for i := uint32(0); i < left && i < rxBudget; i++ {
 		v.handOver(&counters[v.index%Devices], frame.Ref{Slot: uint16(v.left[i] >> 16), Len: uint16(v.left[i])})
 	}
@@ -83,6 +86,14 @@ func Poll(d uint32) uint32 {
 		todo |= WakeInband
 	}
 	return todo
+}
+
+// leave puts a frame on the list of those that are in-band's.
+//
+//oob:stage any
+func (v *device) leave(slot, n uint32) {
+	v.left[v.lefts%rxBudget] = slot<<16 | n
+	v.lefts++
 }
 
 // refill gives the receive ring empty slots for the n frames taken from it. Poll has left as many in the list.
@@ -102,25 +113,16 @@ func (v *device) refill(n uint32) {
 //oob:stage any
 //go:noinline
 func (v *device) sendAgain(slot, n uint32) bool {
-	v.reclaim()
+	v.makeRoom()
 	return v.hw.Send(slot, n)
 }
 
-// forward sends the frame of n bytes in slot on another device that the oob stage drives, or on several, and returns the empty
-// slot that came for it: the frame's own, if it could not be sent and was dropped.
+// forward sends the frame in slot on another device that the oob stage drives, and returns the empty slot that came for it: the
+// frame's own, if it could not be sent and was dropped.
 //
 //oob:stage oob
-func (v *device) forward(slot, n, action uint32) uint32 {
-	if action&core.Fan == core.Fan {
-		return v.fan(slot, n, core.To(action))
-	}
-	return v.forwardTo(slot, action)
-}
-
-// forwardTo is forward for one destination.
-//
-//oob:stage oob
-func (v *device) forwardTo(slot, action uint32) uint32 {
+//go:nosplit
+func (v *device) forward(slot, action uint32) uint32 {
 	w := &table[core.To(action)%Devices]
 	if w.diverted == 0 {
 		counters[v.index%Devices][ForwardDown]++
@@ -128,7 +130,7 @@ func (v *device) forwardTo(slot, action uint32) uint32 {
 	}
 	shift, n := core.Shift(action), core.Length(action)
 	if w.free.Len() <= rxBudget || w.hw.Free() == 0 {
-		w.reclaim()
+		w.makeRoom()
 	}
 	// What w's own reception needs stays.
 	if w.free.Len() <= rxBudget || shift != 0 && w.hw.Aligns() && !v.mayCopy() || !w.hw.SendFrom(slot, shift, n) {
@@ -144,21 +146,31 @@ func (v *device) forwardTo(slot, action uint32) uint32 {
 // maxFan bounds the destinations of a frame.
 const maxFan = 4
 
-// fan sends copies of the frame to all destinations but the last, and the frame itself there.
+// fan is forward for several devices: copies of the frame of n bytes go to all destinations but the last, the frame itself there.
 //
 //oob:stage oob
 //go:noinline
 func (v *device) fan(slot, n, outs uint32) uint32 {
-	for i := uint32(0); i < maxFan && i+1 < outs; i++ {
-		if v.free.Len() <= rxBudget+1 || !v.mayCopy() { // what this device's own reception needs stays
-			counters[v.index%Devices][ForwardFull]++
-			continue
+	//oob:total rxBudget+enet.MaxAligned divert.Poll a round for each frame, and one for each copy that mayCopy allows
+	for i := uint32(0); i < maxFan; i++ {
+		extra := slot
+		if i+1 < outs {
+			if v.free.Len() <= rxBudget+1 || !v.mayCopy() { // what this device's own reception needs stays
+				counters[v.index%Devices][ForwardFull] += outs - 1 - i
+				i = outs - 1
+			} else {
+				extra, _ = v.free.Get()
+				enet.Copy(v.frames+uintptr(extra)*frame.SlotSize, v.frames+uintptr(slot)*frame.SlotSize, n)
+			}
 		}
-		extra, _ := v.free.Get()
-		copyFrame(v.frames+uintptr(extra)*frame.SlotSize, v.frames+uintptr(slot)*frame.SlotSize, n)
-		v.free.Put(v.sendCopy(i, extra, n))
+		extra = v.sendCopy(i, extra, n)
+		if i+1 >= outs {
+			return extra
+		}
+		v.free.Put(extra)
 	}
-	return v.sendCopy(outs-1, slot, n)
+	counters[v.index%Devices][ForwardFull]++ // cannot be: no rule has so many
+	return slot
 }
 
 // sendCopy sends the frame of n bytes in slot to destination i, and returns an empty slot for it.
@@ -169,11 +181,8 @@ func (v *device) sendCopy(i, slot, n uint32) uint32 {
 	if action < core.Forward {
 		return slot
 	}
-	return v.forwardTo(slot, action)
+	return v.forward(slot, action)
 }
-
-// maxWords is the length of the longest frame with its pad, in words.
-const maxWords = (frame.MaxLen + frame.Pad + 3) / 4
 
 // mayCopy reports whether one more frame may be copied in this activation, and counts it: copies are what takes longest.
 //
@@ -183,23 +192,14 @@ func (v *device) mayCopy() bool {
 		return false
 	}
 	v.copied++
+	v.forwarded = 1 // settle starts anew
 	return true
-}
-
-// copyFrame copies a frame of n bytes by words, from its pad on: both lie at a multiple of four plus two.
-//
-//oob:stage oob
-func copyFrame(to, from uintptr, n uint32) {
-	to, from = to-frame.Pad, from-frame.Pad
-	//oob:total enet.MaxAligned*maxWords divert.Poll mayCopy lets so many frames of an activation be copied
-	for i := uintptr(0); i < uintptr(n+frame.Pad) && i < frame.MaxLen+frame.Pad; i += 4 {
-		*(*uint32)(unsafe.Add(nil, to+i)) = *(*uint32)(unsafe.Add(nil, from+i))
-	}
 }
 
 // Submit is core.Submit.
 //
 //oob:stage oob
+//go:nosplit
 //go:linkname Submit mortise/stack/core.Submit
 func Submit(d, slot, n uint32) (empty uint32, ok bool) {
 	v := &table[d%Devices]
@@ -207,7 +207,7 @@ func Submit(d, slot, n uint32) (empty uint32, ok bool) {
 		return 0, false
 	}
 	if v.free.Len() <= rxBudget || !v.hw.Send(slot, n) {
-		if v.reclaim(); v.free.Len() <= rxBudget || !v.hw.Send(slot, n) {
+		if v.makeRoom(); v.free.Len() <= rxBudget || !v.hw.Send(slot, n) {
 			return 0, false
 		}
 	}
@@ -219,9 +219,9 @@ func Submit(d, slot, n uint32) (empty uint32, ok bool) {
 //
 //oob:stage oob
 func (v *device) settle() {
-	v.forwarded = 0
-	for d := range uint32(Devices) {
-		if w := &table[d]; w != v && w.diverted != 0 {
+	v.forwarded, v.copied = 0, 0
+	for i := uint32(1); i < Devices; i++ {
+		if w := &table[(v.index+i)%Devices]; w.diverted != 0 {
 			w.reclaim()
 		}
 	}
@@ -267,8 +267,21 @@ func (v *device) throttle() uint32 {
 //
 //oob:stage any
 func (v *device) reclaim() {
-	//oob:total reclaimTotal divert.Poll a round takes a frame out of the ring, no other is left to a later one
 	for i := 0; i < reclaimBudget; i++ {
+		slot, ok := v.hw.Reclaim()
+		if !ok {
+			return
+		}
+		v.free.Put(slot)
+	}
+}
+
+// makeRoom is reclaim for a frame that finds no room: two for one that is sent keep up.
+//
+//oob:stage any
+//go:noinline
+func (v *device) makeRoom() {
+	for range 2 {
 		slot, ok := v.hw.Reclaim()
 		if !ok {
 			return

@@ -43,7 +43,8 @@ func Recover(devices ...*Device) (rest []uint32, err error) {
 	lost := map[*Device]bool{}
 	for _, p := range devices {
 		p.setDiverted(false)
-		table[p.d].throttled = 0
+		v := &table[p.d]
+		v.throttled, v.forwarded, v.copied, v.lefts = 0, 0, 0, 0
 		lost[p] = true
 	}
 	own := newStock(table[devices[0].d].mem.Slots)

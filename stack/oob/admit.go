@@ -14,51 +14,52 @@ import (
 const (
 	proceed  = ^uint32(0)
 	accepted = ^uint32(1)
+	sentOn   = ^uint32(2) // or is sent on by a rule, the number of which comes along
 )
 
 // admit decides on a frame that is not plainly for the device: by the rules and programs that come ahead of everything else, if
-// there are any, then by its destination.
+// there are any, then by its destination. rest is how many bytes follow its Ethernet header,
+// or the rule's number.
 //
 //oob:stage oob
-//go:noinline
-func (d *device) admit(addr uintptr, n uint32) uint32 {
+//go:nosplit
+func (d *device) admit(addr uintptr, n uint32) (action, rest uint32) {
 	on := proceed
 	if d.rules != 0 {
-		action := d.classify(addr, n)
-		if action != proceed && action != accepted {
-			return action
+		c := (*forward.Classifier)(unsafe.Add(nil, d.rules))
+		if i := c.Table.Match(addr, n); i < rules.Max {
+			d.matched[i]++
+			r := &c.Rule[i]
+			if r.Outs == 1 {
+				return sentOn, i
+			}
+			if on = d.judge(r, i); on < accepted {
+				return on, 0
+			}
 		}
-		on = action
 	}
 	e := wire.EthernetAt(addr)
 	if dst0 := e.Dst0; (e.Dst2 != d.mac2 || dst0>>16 != d.mac0) && dst0&wire.Group == 0 {
-		return d.drop(ForeignMAC)
+		return d.drop(ForeignMAC), 0
 	}
-	return on
+	return on, n - wire.EthernetLen
 }
 
-// classify looks a frame up in the device's rules.
+// sendOn changes a frame for the one destination of rule i, and says so.
 //
 //oob:stage oob
-func (d *device) classify(addr uintptr, n uint32) uint32 {
+//go:nosplit
+func (d *device) sendOn(addr uintptr, n, i uint32) uint32 {
 	c := (*forward.Classifier)(unsafe.Add(nil, d.rules))
-	i := c.Table.Match(addr, n)
-	if i >= rules.Max {
-		return proceed
-	}
-	d.matched[i]++
-	r := &c.Rule[i]
-	if r.Outs == 1 {
-		if action := r.Out[0].Apply(addr, n); action != core.Drop {
-			d.count[Forwarded]++
-			return action
-		}
+	action := c.Rule[i%rules.Max].Out[0].Apply(addr, n)
+	if action == core.Drop {
 		return d.drop(ForwardLong)
 	}
-	return d.judge(r, i)
+	d.count[Forwarded]++
+	return action
 }
 
-// judge is classify for a rule that does not send the frame on to one device.
+// judge decides by rule number i, one that does not send the frame on to one device.
 //
 //oob:stage oob
 //go:noinline

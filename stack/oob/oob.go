@@ -52,16 +52,22 @@ func DeviceAt(dev uint32) Device {
 func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 	d := (*device)(unsafe.Add(nil, dev))
 	d.count[Received]++
-	if n-wire.EthernetLen > frame.MaxLen-wire.EthernetLen {
+	rest := n - wire.EthernetLen
+	if rest > frame.MaxLen-wire.EthernetLen {
 		return d.oddLength(n)
 	}
 	e := wire.EthernetAt(addr)
 	dst0 := e.Dst0
 	if e.Dst2 != d.mac2 || dst0>>16 != d.plain { // plain is no address's while rules come first: they cost nothing else
-		action := d.admit(addr, n)
-		if action < accepted {
+		// What is needed behind the call is got anew: who does not come here has nothing to save.
+		var action uint32
+		if action, rest = d.admit(addr, n); action < accepted {
+			if action == sentOn {
+				return d.sendOn(addr, n, rest)
+			}
 			return action
 		}
+		dst0 = e.Dst0
 		if action == accepted {
 			d = (*device)(unsafe.Add(nil, d.twin))
 		}
@@ -71,7 +77,7 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 	srcType := e.SrcType
 	typ, packet := srcType>>16, addr+wire.EthernetLen
 	tci := uint32(0) // in the high half, as a number
-	n -= wire.EthernetLen
+	n = rest
 	if typ != wire.TypeIPv4 && wire.IsTag(typ) {
 		if n < wire.TagLen {
 			return d.drop(TagShort)
@@ -173,15 +179,17 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 	// The checksums come last, where little has to be kept across the call, and both at once. UDP's covers ports and
 	// addresses, which only changed places, and the header's what UpdateTTL has kept right or wrong: addition commutes, so
 	// they are right for the echo if they were for the request. If not, the frame is lost anyway.
+	d.count[UDPEcho]++ // here d is at hand
 	if sums := wire.SumUDP(packet, length); sums != 0 {
 		if sums>>16 != 0 {
+			d.count[UDPEcho]--
 			return d.drop(IPv4Checksum)
 		}
 		if ip.Checksum>>16 != 0 { // 0 is no checksum
+			d.count[UDPEcho]--
 			return d.drop(UDPChecksum)
 		}
 	}
-	d.count[UDPEcho]++
 	return Reply | answer
 }
 

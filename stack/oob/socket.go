@@ -12,6 +12,7 @@ import (
 // Decided is core.Decided: the tasks that the frames have made ready run.
 //
 //oob:stage oob
+//go:nosplit
 //go:linkname Decided mortise/stack/core.Decided
 func Decided() {
 	if task.Pending() {
@@ -28,6 +29,7 @@ func PortIndex(dev, port uint32) uint32 { return dev*MaxPorts + port }
 // packet, service is the UDP port's word.
 //
 //oob:stage oob
+//go:nosplit
 func (d *device) datagram(p *port, addr, packet uintptr, length, service uint32) uint32 {
 	list := service & listMask >> listShift
 	if list == 0 {

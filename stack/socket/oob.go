@@ -17,6 +17,7 @@ func (s Socket) get() *sock { return &socks[s%Max] }
 // task's run ends: a task that keeps a message longer copies it. Empty: there is none.
 //
 //oob:stage oob
+//go:nosplit
 func (s Socket) Receive() (*Message, Status) {
 	q := s.get()
 	head := q.head

@@ -139,6 +139,7 @@ func (s Socket) Send(m *Message, n uint32) Status { return m.send(s.get(), n) }
 // send finishes the headers of a datagram of q's with n bytes of payload, hands it over, and counts.
 //
 //oob:stage oob
+//go:nosplit
 func (m *Message) send(q *sock, n uint32) Status {
 	if n > MaxPayload {
 		return m.failed(q, TooLong)
@@ -175,6 +176,7 @@ const dontFragment = 0x40 << 16
 // transmit hands the frame of size bytes over, for an empty slot that the pool gets, and counts.
 //
 //oob:stage oob
+//go:nosplit
 func (m *Message) transmit(q *sock, size uint32) Status {
 	p := &ports[m.port%MaxPorts]
 	if p.up == 0 {
@@ -203,6 +205,7 @@ func (m *Message) failed(q *sock, why Status) Status {
 // neighbour is who sent the frame: no cache is asked. The caller no longer owns it: also when it returns an error.
 //
 //oob:stage oob
+//go:nosplit
 func (s Socket) Reply(m *Message, n uint32) Status {
 	q := s.get()
 	if q.kind != udp || m.packet == 0 {
