@@ -432,7 +432,8 @@ func (s Socket) Close() error {
 
 // flush gives the messages of a port in a socket's queue back. No goroutine reads meanwhile.
 func flush(s, port uint32) {
-	if q := &socks[s]; q.head == q.tail && q.freed == q.head {
+	q := &socks[s]
+	if head := mmio.Load(&q.head); head == q.tail && q.freed == head {
 		return
 	}
 	conns.Lock()

@@ -103,7 +103,7 @@ func FindRaw(port, etherType uint32) (s uint32, ok bool) {
 func Put(s, port uint32, addr, packet uintptr, n uint32) uint32 {
 	q, p := &socks[s%Max], &ports[port%MaxPorts]
 	tail := q.tail
-	if (tail-q.head >= q.limit || q.task >= task.MaxTasks || p.up == 0) && !q.room(p) {
+	if (q.task >= task.MaxTasks || tail-q.head >= q.limit || p.up == 0) && !q.room(p) {
 		return core.Drop
 	}
 	empty, ok := p.pool.Get()
