@@ -12,13 +12,13 @@ import (
 )
 
 // errNeedsStart is why a configuration cannot be applied to a gateway that serves.
-var errNeedsStart = errors.New("more differs from what runs than accept rules, VLAN lists and restarts_per_minute: " +
+var errNeedsStart = errors.New("more differs from what runs than accept and forwarding rules, VLAN lists and restarts_per_minute: " +
 	"that takes effect at the next start only")
 
 // apply makes text the configuration while both stages serve, or changes nothing and says why.
 //
-// Taken over are the accept rules and VLAN lists of oob ports, each frame meeting the old ones or the new ones, and
-// oob.restarts_per_minute. Devices, addresses and services of in-band are set up once, its stand-in for the oob echo among
+// Taken over are the accept rules and VLAN lists of oob ports and the forwarding rules, each frame meeting the old ones or the
+// new ones, and oob.restarts_per_minute. Devices, addresses and services of in-band are set up once, its stand-in for the oob echo among
 // them: text must agree with what runs in these.
 func (g *gatewayImage) apply(text []byte) error {
 	cfg, tables, err := compile(text)
@@ -28,7 +28,14 @@ func (g *gatewayImage) apply(text []byte) error {
 	if !reflect.DeepEqual(fixed(cfg), fixed(g.cfg)) {
 		return errNeedsStart
 	}
+	rules, err := classifiers(tables)
+	if err != nil {
+		return err
+	}
 	if err := g.admin.Reload(tables); err != nil {
+		return err
+	}
+	if err := g.forwardBy(tables, rules); err != nil {
 		return err
 	}
 	g.supervise.Lock()
@@ -41,7 +48,7 @@ func (g *gatewayImage) apply(text []byte) error {
 // fixed returns c without what apply can take over.
 func fixed(c *gateway.Config) *gateway.Config {
 	f := *c
-	f.RestartsPerMinute = 0
+	f.RestartsPerMinute, f.Forward = 0, nil
 	f.Devices = slices.Clone(c.Devices)
 	for i := range f.Devices {
 		d := &f.Devices[i]

@@ -83,6 +83,9 @@ func (g *gatewayImage) describe(tables *gateway.Tables) {
 			addr := fmt.Sprintf("%d.%d.%d.%d/%d", p.Addr>>24, p.Addr>>16&255, p.Addr>>8&255, p.Addr&255, p.Prefix)
 			d.Ports = append(d.Ports, status.Port{Name: p.Name, VID: p.VID, Address: addr, Oob: p.Oob, Accepts: accepts(&p)})
 		}
+		if len(t.Forward) > 0 {
+			d.Groups = append(d.Groups, rulesGroup(t))
+		}
 		devices = append(devices, d)
 	}
 	g.described.Store(&devices)
@@ -92,7 +95,8 @@ func (g *gatewayImage) deviceStatus(i int) status.Device {
 	d := g.devices[i]
 	s := (*g.described.Load())[i]
 	s.Up, s.Link, s.Diverted = d.Up(), d.Driver().Link().String(), divert.Diverted(uint32(i))
-	s.Groups = append(make([]status.Group, 0, 4), driverGroup(d), crossingGroup(d))
+	rules := s.Groups
+	s.Groups = append(make([]status.Group, 0, 5), driverGroup(d), crossingGroup(d))
 	s.Ports = slices.Clone(s.Ports)
 	for j, p := range g.stack.Devices()[i].Ports() {
 		if p.Oob() == s.Ports[j].Oob {
@@ -104,6 +108,9 @@ func (g *gatewayImage) deviceStatus(i int) status.Device {
 	}
 	if g.tables.Devices[i].Diverted || g.admin.Diverted(i) {
 		s.Groups = append(s.Groups, oobGroup(uint32(i)))
+	}
+	for _, group := range rules {
+		s.Groups = append(s.Groups, matched(group, uint32(i)))
 	}
 	s.Groups = append(s.Groups, inbandGroup("inband", "In-band stage", g.stack.Devices()[i].Counters()))
 	return s
@@ -177,6 +184,26 @@ func oobGroup(n uint32) status.Group {
 		})
 	}
 	return group
+}
+
+// rulesGroup describes a device's forwarding rules.
+func rulesGroup(t *gateway.DeviceTable) status.Group {
+	group := newGroup("forward", "Forwarding rules", len(t.Forward))
+	for i := range t.Forward {
+		f := &t.Forward[i]
+		group.Counters = append(group.Counters, status.Counter{Name: f.Name, Help: f.String(), Kind: status.Rule})
+	}
+	return group
+}
+
+// matched returns the group of rules with the frames that each of device n's has taken.
+func matched(rules status.Group, n uint32) status.Group {
+	rules.Counters = slices.Clone(rules.Counters)
+	values := oob.Matched(n)
+	for i := range rules.Counters {
+		rules.Counters[i].Value = uint64(values[i%len(values)])
+	}
+	return rules
 }
 
 func inbandGroup(name, title string, counters []inband.Counter) status.Group {

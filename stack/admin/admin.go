@@ -6,7 +6,8 @@
 // lost and none goes to both stages. What a port needs is there before the core knows it, and goes after the core has
 // forgotten it. When a step fails, those before it are taken back.
 //
-// A device is diverted while anything needs it to be: each of its oob ports, its VLAN rule, somebody who asked for it (Divert).
+// A device is diverted while anything needs it to be: each of its oob ports, its VLAN rule, a forwarding rule that names it, somebody who
+// asked for it (Divert).
 //
 // Stage: in-band. Follows: the verbs and sizes of `evl net` (EVL, libevl). Does not support: ports that the configuration
 // does not name, loopback ports, buffers of another size than a slot.
@@ -93,6 +94,7 @@ type device struct {
 	ports []*port
 	vlans filter.VIDSet
 	held  bool // diverted by request
+	rules bool // a forwarding rule names it
 	up    bool // its link
 	owner [oob.MaxPorts]*port
 
@@ -119,7 +121,7 @@ func New(t *gateway.Tables, hooks Hooks) (*Admin, error) {
 	a := &Admin{hooks: hooks, current: new(oob.Config), spare: new(oob.Config)}
 	for i := range t.Devices {
 		c := &t.Devices[i]
-		d := &device{name: c.Name, mac: c.MAC, vlans: c.OobVLANs, held: c.Held, up: true}
+		d := &device{name: c.Name, mac: c.MAC, vlans: c.OobVLANs, held: c.Held, rules: c.Forwards, up: true}
 		for j := range c.Ports {
 			p := newPort(uint32(i), &c.Ports[j])
 			p.mac = c.MAC
@@ -190,9 +192,9 @@ func (a *Admin) Reload(t *gateway.Tables) (err error) {
 		if len(c.Ports) != len(d.ports) {
 			return fmt.Errorf("%w: %s has %d ports, want %d", ErrRefused, d.name, len(c.Ports), len(d.ports))
 		}
-		vlans := d.vlans
-		undo.add(func() { d.vlans = vlans })
-		d.vlans = c.OobVLANs
+		vlans, named := d.vlans, d.rules
+		undo.add(func() { d.vlans, d.rules = vlans, named })
+		d.vlans, d.rules = c.OobVLANs, c.Forwards
 		for j, p := range d.ports {
 			rules, udp, accepts := p.rules, p.udp, p.accepts
 			undo.add(func() { p.rules, p.udp, p.accepts = rules, udp, accepts })
@@ -351,6 +353,9 @@ func (d *device) references() (names []string) {
 	}
 	if d.vlans != (filter.VIDSet{}) {
 		names = append(names, "VLANs "+vids.Format(&d.vlans))
+	}
+	if d.rules {
+		names = append(names, "forwarding rules")
 	}
 	if d.held {
 		names = append(names, "request")

@@ -53,6 +53,7 @@ type Device struct {
 	groups struct {
 		sync.Mutex
 		members map[[6]byte]int
+		all     bool // see Promiscuous
 	}
 
 	noTxSlot atomic.Uint32
@@ -327,7 +328,20 @@ func (p *Device) Join(group netip.Addr, member bool) error {
 	} else if p.groups.members[mac]--; p.groups.members[mac] <= 0 {
 		delete(p.groups.members, mac)
 	}
-	return p.driver.SetFilter(slices.Collect(maps.Keys(p.groups.members)), false)
+	return p.setFilter()
+}
+
+// Promiscuous lets frames to other stations in, too, as rules that forward them need, or no longer.
+func (p *Device) Promiscuous(on bool) error {
+	p.groups.Lock()
+	defer p.groups.Unlock()
+	p.groups.all = on
+	return p.setFilter()
+}
+
+// setFilter has the controller let in what Join and Promiscuous say. The caller holds p.groups.
+func (p *Device) setFilter() error {
+	return p.driver.SetFilter(slices.Collect(maps.Keys(p.groups.members)), p.groups.all)
 }
 
 // Driver returns the controller's in-band half: link, MDIO, statistics.

@@ -64,6 +64,24 @@ oob.neighbours = [ { address = "10.0.0.3", mac = "02:00:00:00:00:03" } ]
 oob.solicit = [ "10.0.0.4" ]
 [device.a.vlan.42]
 address = "10.0.42.1/24"
+[[forward]]
+name = "r"
+from = "a"
+ethertype = "ipv4"
+vlan = 2
+pcp = 1
+src_mac = "02:00:00:00:00:01"
+dst_mac = "02:00:00:00:00:01"
+src = "10.0.0.9"
+dst = "10.0.0.9"
+protocol = "udp"
+src_port = 5
+port = 5
+to = [ { device = "a", vid = 3, pcp = 4, src_ip = "10.0.0.1", dst_ip = "10.0.0.1", src_port = 1, dst_port = 1, src_mac = "02:00:00:00:00:01", dst_mac = "02:00:00:00:00:01" },
+       { device = "a", push = { tpid = 0x8100, vid = 5, pcp = 6 } }, { device = "a", pop = true } ]
+[[forward]]
+from = "a"
+verdict = "drop"
 `
 	if _, err := Parse("x", []byte(text), nil); err != nil {
 		t.Fatal(err)

@@ -44,7 +44,8 @@ type Config struct {
 	// RestartsPerMinute is how often the oob stage is started again after faults in any minute, before it stays down.
 	RestartsPerMinute int
 	Watchdog          Watchdog
-	Devices           []Device // in the order of the file
+	Devices           []Device  // in the order of the file
+	Forward           []Forward // in the order of the file, which is that in which a device's are looked at
 }
 
 // DefaultRestartsPerMinute is a choice: a fault that a frame causes now and then is survived, one that comes back at once

@@ -84,8 +84,10 @@ func (r *reader) config(root *node) *Config {
 		c.Watchdog.Inband = r.flag(w.get("reset_without_inband"), false)
 		w.done()
 	}
+	forward := t.get("forward")
 	if devices := r.table(t.need("device", "a table [device.NAME] for each device"), nil); devices != nil {
 		r.devices(devices, c)
+		r.forward(forward, devices.n, c)
 	}
 	t.done()
 	if c.Echo.Port == EchoPort && c.hasOobEcho() {

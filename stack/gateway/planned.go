@@ -5,7 +5,6 @@ package gateway
 
 var plannedTop = map[string]string{
 	"loopback": "a loopback oob port",
-	"forward":  "forwarding rules between oob ports",
 	"mirror":   "a flow mirrored to the oob stage for comparison",
 	"task":     "parameters of real-time tasks",
 	"route":    "in-band routes beside the default gateway",

@@ -91,7 +91,7 @@ func (t *table) done() {
 			t.r.refuse(k, "not supported yet: %s (docs/config.md, Planned)", what)
 			continue
 		}
-		t.r.refuse(k, "unknown field: expected one of %s", strings.Join(slices.Sorted(slices.Values(t.asked)), ", "))
+		t.r.refuse(k, "unknown field: expected one of %s", strings.Join(slices.Compact(slices.Sorted(slices.Values(t.asked))), ", "))
 	}
 }
 

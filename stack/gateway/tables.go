@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"mortise/stack/filter"
 )
@@ -25,6 +26,8 @@ type DeviceTable struct {
 	Held       bool          // diverted without an oob port, too
 	OobVLANs   filter.VIDSet // VLANs taken though no port is on them
 	Ports      []PortTable   // oob and in-band ones
+	Forward    []Forward     // rules for what comes in on it, in their order
+	Forwards   bool          // diverted because a rule names it
 }
 
 // PortTable is a port's part of Tables.
@@ -71,10 +74,26 @@ func (c *Config) Tables(seed []byte, fuse func(controller string) (MAC, bool)) (
 		owner[mac] = d.Name
 		t.Devices[i] = DeviceTable{
 			Name: d.Name, Controller: d.Controller, MAC: mac, MACSource: source, Diverted: d.Divert, Held: d.Held,
-			OobVLANs: d.OobVLANs, Ports: d.tables(),
+			OobVLANs: d.OobVLANs, Ports: d.tables(), Forward: c.forwardFrom(d.Name), Forwards: c.forwards(d.Name),
 		}
 	}
 	return t, nil
+}
+
+func (c *Config) forwardFrom(device string) (list []Forward) {
+	for _, f := range c.Forward {
+		if f.From == device {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// forwards reports whether a rule is from the device or to it.
+func (c *Config) forwards(device string) bool {
+	return slices.ContainsFunc(c.Forward, func(f Forward) bool {
+		return f.From == device || slices.ContainsFunc(f.To, func(d Destination) bool { return d.Device == device })
+	})
 }
 
 func (d *Device) tables() []PortTable {

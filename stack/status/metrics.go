@@ -221,6 +221,9 @@ func (f *families) group(g *Group, labels ...string) {
 		case Drop:
 			f.add(prefix+"dropped_frames_total", counter, "Frames dropped, by reason.",
 				append(labels[:len(labels):len(labels)], "reason", c.Name)...)
+		case Rule:
+			f.add(prefix+"matched_frames_total", counter, "Frames that a rule took, by rule.",
+				append(labels[:len(labels):len(labels)], "rule", c.Name)...)
 		case Gauge:
 			f.add(prefix+join(c.Name, unit), gauge, sentence(c), labels...)
 		default:

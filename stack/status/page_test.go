@@ -66,9 +66,9 @@ func templated(t *testing.T, s *Status) string {
 func counted(values ...uint64) []Group {
 	g := Group{Name: "some", Title: "Some & others"}
 	for i, v := range values {
-		kinds := []Kind{Count, Drop, Gauge}
+		kinds := []Kind{Count, Drop, Gauge, Rule}
 		g.Counters = append(g.Counters, Counter{
-			Name: fmt.Sprintf("counter_number_%d", i), Help: `what "it" <counts> + 'more'`, Kind: kinds[i%3], Value: v,
+			Name: fmt.Sprintf("counter_number_%d", i), Help: `what "it" <counts> + 'more'`, Kind: kinds[i%len(kinds)], Value: v,
 		})
 	}
 	return []Group{g, {Name: "none", Title: "None"}}

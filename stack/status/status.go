@@ -133,11 +133,12 @@ const (
 	Count Kind = "count"
 	Drop  Kind = "drop" // frames dropped for the reason that the counter's name says
 	Gauge Kind = "gauge"
+	Rule  Kind = "rule" // frames that the rule of this name took
 )
 
 // Counter is a named number.
 type Counter struct {
-	Name  string `json:"name"` // lower-case letters, digits and underscores
+	Name  string `json:"name"` // lower-case letters, digits and underscores; in a rule's hyphens, too
 	Help  string `json:"help,omitempty"`
 	Kind  Kind   `json:"kind"`
 	Unit  string `json:"unit,omitempty"` // "": frames

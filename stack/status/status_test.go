@@ -54,6 +54,10 @@ func sample() *status.Status {
 						{Name: "udp_checksum", Kind: status.Drop, Value: 3},
 						{Name: "foreign_mac", Kind: status.Drop},
 					}},
+					{Name: "forward", Title: "Forwarding rules", Counters: []status.Counter{
+						{Name: "cyclic", Kind: status.Rule, Value: 77, Help: "ethertype=0x8892 to lan0"},
+						{Name: "rule-2", Kind: status.Rule, Value: 5, Help: "everything: drop"},
+					}},
 					{Name: "crossing", Title: "Crossing", Counters: []status.Counter{
 						{Name: "free", Kind: status.Gauge, Unit: "slots", Value: 92},
 					}},

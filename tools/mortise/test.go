@@ -22,6 +22,7 @@ const (
 	envLoad   = "MORTISE_LOAD_ELF"   // an image for each in-band load: gc=PATH:spin=PATH
 	envTasks  = "MORTISE_TASKS_ELF"  // images with oob tasks: NAME=PATH:NAME+LOAD=PATH
 	envInject = "MORTISE_INJECT_ELF" // the image with fault injection
+	envRules  = "MORTISE_RULES_ELF"  // images with forwarding rules, as many: 1=PATH:64=PATH:1+reload=PATH
 	envLogs   = "MORTISE_TEST_LOGS"  // folder for the serial log and the capture of a test that failed
 )
 
@@ -205,14 +206,30 @@ func (r *testRun) images(ctx context.Context) (string, error) {
 	if err := r.build(ctx, &inject); err != nil {
 		return "", err
 	}
+	var rules []string
+	for _, want := range []string{"1", "64", "1+reload"} {
+		n, load, loaded := strings.Cut(want, "+")
+		o := firmware.Options{
+			Config: filepath.Join(r.root, "image", "gateway", "testdata", "forward-"+n+".toml"),
+			Out:    filepath.Join(r.root, "build", "test", "gateway-forward-"+n+load+".elf"),
+		}
+		if loaded {
+			o.Load = []string{load}
+		}
+		if err := r.build(ctx, &o); err != nil {
+			return "", err
+		}
+		rules = append(rules, want+"="+o.File())
+	}
 	var loads []string
 	for _, load := range tested {
 		loads = append(loads, load+"="+built[load])
 	}
 	r.env = append(r.env, envPlain+"="+built[""], envInject+"="+inject.File(),
 		envLoad+"="+strings.Join(loads, string(filepath.ListSeparator)),
-		envTasks+"="+strings.Join(tasks, string(filepath.ListSeparator)))
-	return fmt.Sprintf("%d images", len(built)+len(tasks)+1), nil
+		envTasks+"="+strings.Join(tasks, string(filepath.ListSeparator)),
+		envRules+"="+strings.Join(rules, string(filepath.ListSeparator)))
+	return fmt.Sprintf("%d images", len(built)+len(tasks)+len(rules)+1), nil
 }
 
 // controlled writes the default configuration with control over the API allowed, which is what tests need.

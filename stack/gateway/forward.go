@@ -1,0 +1,370 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"mortise/stack/filter/rules"
+	"mortise/stack/filter/rules/compile"
+)
+
+// Forward is a rule of a device: what becomes of the frames that fit it, ahead of the device's ports.
+type Forward struct {
+	Name  string        // of its own on the device; counters go by it
+	From  string        // the device
+	Match *compile.Rule // what a frame must be; its verdict counts when To is empty
+	To    []Destination
+}
+
+// Destination is a device that a frame is sent on, and how it is changed for it. What is nil, zero or invalid stays as it is.
+type Destination struct {
+	Device           string
+	Push             *Tag
+	Pop              bool
+	VID              *uint16 // of the outermost tag
+	PCP              *uint8
+	DstMAC, SrcMAC   *MAC
+	Src, Dst         netip.Addr
+	SrcPort, DstPort uint16 // UDP
+}
+
+// Tag is a VLAN tag to be pushed.
+type Tag struct {
+	TPID, VID uint16
+	PCP       uint8
+}
+
+// MaxDestinations is how many destinations a rule has at most.
+const MaxDestinations = 4
+
+// String says in words what the rule does.
+func (f *Forward) String() string {
+	match, verdict, _ := strings.Cut(" "+f.Match.String(), " verdict=")
+	match = strings.TrimSpace(match)
+	if match == "" {
+		match = "everything"
+	}
+	if len(f.To) == 0 {
+		return match + ": " + verdict
+	}
+	var to []string
+	for i := range f.To {
+		to = append(to, f.To[i].String())
+	}
+	return match + " to " + strings.Join(to, " and ")
+}
+
+// String says in words what d is.
+func (d *Destination) String() string {
+	s := d.Device
+	add := func(there bool, name string, value any) {
+		if there {
+			s += fmt.Sprintf(" %s=%v", name, value)
+		}
+	}
+	if d.Push != nil {
+		s += fmt.Sprintf(" push=%#04x:%d:%d", d.Push.TPID, d.Push.VID, d.Push.PCP)
+	}
+	if d.Pop {
+		s += " pop"
+	}
+	if d.VID != nil {
+		add(true, "vid", *d.VID)
+	}
+	if d.PCP != nil {
+		add(true, "pcp", *d.PCP)
+	}
+	add(d.DstMAC != nil, "dst_mac", d.DstMAC)
+	add(d.SrcMAC != nil, "src_mac", d.SrcMAC)
+	add(d.Src.IsValid(), "src_ip", d.Src)
+	add(d.Dst.IsValid(), "dst_ip", d.Dst)
+	add(d.SrcPort != 0, "src_port", d.SrcPort)
+	add(d.DstPort != 0, "dst_port", d.DstPort)
+	return s
+}
+
+// forwarding is what the rules are checked against.
+type forwarding struct {
+	*reader
+	c       *Config
+	devices *node
+	names   used[[2]string] // device and rule
+}
+
+// forward reads the rules. The devices are known by then.
+func (r *reader) forward(n *node, devices *node, c *Config) {
+	if n == nil {
+		return
+	}
+	if !n.isArray() {
+		r.fail(n, "rules, each a table [[forward]]")
+		return
+	}
+	f := &forwarding{reader: r, c: c, devices: devices, names: used[[2]string]{}}
+	before := len(r.errs)
+	for i, k := range n.kids {
+		if rule := f.rule(k, i+1); rule != nil {
+			c.Forward = append(c.Forward, *rule)
+		}
+	}
+	if len(r.errs) > before {
+		return
+	}
+	for i := range c.Devices {
+		f.compiles(n, c.Devices[i].Name)
+	}
+}
+
+// compiles checks that a device's rules are not too many, nor too different.
+func (f *forwarding) compiles(n *node, device string) {
+	var list []*compile.Rule
+	for i := range f.c.Forward {
+		if f.c.Forward[i].From == device {
+			list = append(list, f.c.Forward[i].Match)
+		}
+	}
+	if err := compile.Compile(new(rules.Table), list); err != nil {
+		f.refuse(n, "rules from %s: %v", device, err)
+	}
+}
+
+// rule reads rule number i.
+func (f *forwarding) rule(n *node, i int) *Forward {
+	t := f.table(n, nil)
+	if t == nil {
+		return nil
+	}
+	rule := &Forward{Name: fmt.Sprintf("rule-%d", i)}
+	from := t.need("from", "the name of a device")
+	if from != nil {
+		rule.From = f.device(from)
+	}
+	at := n
+	if name := t.get("name"); name != nil {
+		s, ok := f.text(name, wantName)
+		if ok && !isName(s) {
+			f.fail(name, wantName)
+		}
+		rule.Name, at = s, name
+	}
+	if rule.From != "" {
+		claim(f.reader, f.names, [2]string{rule.From, rule.Name}, at, "a name")
+	}
+	to, verdict := t.get("to"), t.get("verdict")
+	switch {
+	case to == nil && verdict == nil:
+		t.missing("to", "devices to send the frames on, or a verdict")
+	case to != nil && verdict != nil:
+		f.refuse(verdict, "expected nothing beside %s", to.field)
+		fallthrough
+	case to != nil:
+		rule.To = f.destinations(to)
+	}
+	rule.Match = f.match(t)
+	t.done()
+	return rule
+}
+
+// match reads what frames fit a rule.
+func (f *forwarding) match(t *table) *compile.Rule {
+	fields := map[string]any{}
+	for _, name := range compile.Fields {
+		if n := t.get(name); n != nil {
+			fields[name] = n.value
+		}
+	}
+	rule, err := compile.Parse(fields)
+	if err == nil {
+		return rule
+	}
+	e := &Error{File: f.file, Line: t.n.line, Field: t.n.field, Want: err.Error()}
+	var wrong *compile.FieldError
+	if errors.As(err, &wrong) {
+		e.Field, e.Want = t.n.field+"."+wrong.Field, "expected "+wrong.Want
+		if n := t.get(wrong.Field); n != nil {
+			e.Line, e.Field = n.line, n.field
+			if wrong.Found != "" {
+				e.Found = n.String()
+			}
+		}
+	}
+	f.errs = append(f.errs, e)
+	return rule
+}
+
+// device reads the name of a device that the oob stage must drive, which follows by itself; "" when it is none.
+func (f *forwarding) device(n *node) string {
+	want := "the name of a device"
+	name, ok := f.text(n, want)
+	if !ok {
+		return ""
+	}
+	i := slices.IndexFunc(f.c.Devices, func(d Device) bool { return d.Name == name })
+	if i < 0 {
+		var names []string
+		for _, d := range f.c.Devices {
+			names = append(names, d.Name)
+		}
+		f.fail(n, "%s: %s", want, strings.Join(names, ", "))
+		return ""
+	}
+	d := &f.c.Devices[i]
+	if d.Divert {
+		return name
+	}
+	if own := f.divertField(name); own != nil {
+		f.fail(n, "a device that is diverted: %s is false", own.field)
+		return name
+	}
+	if f.board != nil {
+		for _, c := range f.board.Controllers {
+			if c.Name == d.Controller && !c.OobCapable {
+				f.fail(n, "a device that can be diverted: controller %s of %s has no oob-capable driver", c.Name, name)
+				return name
+			}
+		}
+	}
+	d.Divert = true
+	return name
+}
+
+// divertField returns the field divert of a device, nil when it is not there.
+func (f *forwarding) divertField(device string) *node {
+	for _, d := range f.devices.kids {
+		if d.key != device {
+			continue
+		}
+		for _, k := range d.kids {
+			if k.key == "divert" {
+				return k
+			}
+		}
+	}
+	return nil
+}
+
+// destinations reads one destination, or an array of them: each the name of a device or a table.
+func (f *forwarding) destinations(n *node) (list []Destination) {
+	want := fmt.Sprintf("a device's name, a table with one, or an array of up to %d of these", MaxDestinations)
+	nodes := []*node{n}
+	if n.isArray() {
+		nodes = n.kids
+	}
+	if len(nodes) == 0 || len(nodes) > MaxDestinations {
+		f.fail(n, "%s", want)
+		return nil
+	}
+	for _, k := range nodes {
+		switch {
+		case k.isTable():
+			list = append(list, f.destination(k))
+		case k.isArray():
+			f.fail(k, "%s", want)
+		default:
+			list = append(list, Destination{Device: f.device(k)})
+		}
+	}
+	return list
+}
+
+// destination reads a destination with what is changed.
+func (f *forwarding) destination(n *node) (d Destination) {
+	t := f.table(n, nil)
+	if k := t.need("device", "the name of a device"); k != nil {
+		d.Device = f.device(k)
+	}
+	push, vid, pcp, pop := t.get("push"), t.get("vid"), t.get("pcp"), t.get("pop")
+	d.Pop = f.flag(pop, false)
+	if push != nil {
+		d.Push = f.tag(push)
+	}
+	if vid != nil {
+		d.VID = new(uint16)
+		*d.VID = uint16(f.number(vid, wantTagVID, 0, maxTagVID, 0))
+	}
+	if pcp != nil {
+		d.PCP = new(uint8)
+		*d.PCP = uint8(f.number(pcp, wantTagPCP, 0, 7, 0))
+	}
+	for _, k := range []*node{vid, pcp} {
+		if k != nil && (push != nil || d.Pop) {
+			f.refuse(k, "expected nothing beside push or pop: it changes the tag that is there")
+		}
+	}
+	if push != nil && d.Pop {
+		f.refuse(pop, "expected nothing beside %s", push.field)
+	}
+	d.DstMAC = f.anyMAC(t.get("dst_mac"), false)
+	d.SrcMAC = f.anyMAC(t.get("src_mac"), true)
+	d.Src, d.Dst = f.ipv4(t.get("src_ip")), f.ipv4(t.get("dst_ip"))
+	d.SrcPort, d.DstPort = f.port(t.get("src_port")), f.port(t.get("dst_port"))
+	t.done()
+	return d
+}
+
+const (
+	wantTagVID = "a VLAN ID (0: a priority tag)"
+	wantTagPCP = "a priority"
+	maxTagVID  = 4094
+)
+
+// tag reads a tag that is pushed.
+func (f *forwarding) tag(n *node) *Tag {
+	t := f.table(n, nil)
+	if t == nil {
+		return nil
+	}
+	tag := &Tag{TPID: 0x8100}
+	tag.VID = uint16(f.number(t.need("vid", fmt.Sprintf("%s, 0 to %d", wantTagVID, maxTagVID)), wantTagVID, 0, maxTagVID, 0))
+	tag.PCP = uint8(f.number(t.get("pcp"), wantTagPCP, 0, 7, 0))
+	if k := t.get("tpid"); k != nil {
+		v, _ := k.value.(int64)
+		if v != 0x8100 && v != 0x88a8 {
+			f.fail(k, "0x8100 or 0x88a8")
+		}
+		tag.TPID = uint16(v)
+	}
+	t.done()
+	return tag
+}
+
+// anyMAC reads a MAC address, nil when there is none or it is wrong.
+func (f *forwarding) anyMAC(n *node, unicast bool) *MAC {
+	if n == nil {
+		return nil
+	}
+	want := "a MAC address as 02:00:00:00:00:01"
+	if unicast {
+		want = wantMAC
+	}
+	s, ok := f.text(n, want)
+	if !ok {
+		return nil
+	}
+	mac, ok := parseMAC(s)
+	if !ok || unicast && !mac.unicast() {
+		f.fail(n, "%s", want)
+	}
+	return &mac
+}
+
+// ipv4 reads an IPv4 address, the zero value when there is none or it is wrong.
+func (f *forwarding) ipv4(n *node) (a netip.Addr) {
+	const want = "an IPv4 address as 10.0.0.1"
+	if n == nil {
+		return a
+	}
+	s, ok := f.text(n, want)
+	if !ok {
+		return a
+	}
+	a, err := netip.ParseAddr(s)
+	if err != nil || !a.Is4() {
+		f.fail(n, want)
+		return netip.Addr{}
+	}
+	return a
+}
