@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"testing"
 
 	"mortise/drivers/enet"
@@ -289,5 +290,30 @@ func TestTooLong(t *testing.T) {
 	before := oob.Snapshot(0)[oob.ForwardLong]
 	if sent := b.send(f); len(sent[1]) != 0 || oob.Snapshot(0)[oob.ForwardLong] != before+1 {
 		t.Errorf("sent %d frames, forward_long moved by %d", len(sent[1]), oob.Snapshot(0)[oob.ForwardLong]-before)
+	}
+}
+
+// Frames to other stations stay let in when in-band joins a group and leaves it.
+func TestPromiscuous(t *testing.T) {
+	b := newBench(t, false)
+	check := func(after string, want bool) {
+		t.Helper()
+		if got := b.nics[0].Reg(uint32(enet.RCR))&enet.RCR_PROM != 0; got != want {
+			t.Errorf("after %s: promiscuous %v, want %v", after, got, want)
+		}
+	}
+	d, group := b.devices[0], netip.MustParseAddr("224.0.1.129")
+	check("the start", false)
+	for _, on := range []bool{true, false} {
+		if err := d.Promiscuous(on); err != nil {
+			t.Fatal(err)
+		}
+		check("Promiscuous", on)
+		for _, member := range []bool{true, false} {
+			if err := d.Join(group, member); err != nil {
+				t.Fatal(err)
+			}
+			check("Join", on)
+		}
 	}
 }
