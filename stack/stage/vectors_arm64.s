@@ -392,7 +392,7 @@ wake:
 // The third fault in a row ends in the watchdog's reset. R0 is ctl.
 giveUp:
 	MOVD	control_mark(R0), R1
-	CBZ	R1, 3(PC)
+	CBZ	R1, 3(PC)	//oob:loop 1 the assembler makes it a branch to itself, as the last line is
 	MOVD	$const_MarkContain, R0
 	MOVW	R0, (R1)
 	B	0(PC)	//oob:loop 1 nothing is bounded any more: the watchdog's reset ends it
