@@ -43,12 +43,13 @@ type target struct {
 	args    []string // of the machine
 	text    string   // where the image begins
 	command uint32   // address of the word in which the firmware looks for its command
+	spread  uint64   // ticks by which activations may differ in virtual time, as in the firmware
 }
 
 var targets = []*target{
-	{"arm", qemu.MX6ULLEVK, nil, "0x80010000", 0x9ffffff0},
+	{"arm", qemu.MX6ULLEVK, nil, "0x80010000", 0x9ffffff0, 1},
 	// With a second processor, which stays off, QEMU 9.0 and newer check the alignment of accesses to Device memory.
-	{"arm64", qemu.Virt, []string{"-smp", "2"}, "0x40200000", 0x5ffffff0},
+	{"arm64", qemu.Virt, []string{"-smp", "2"}, "0x40200000", 0x5ffffff0, 3},
 }
 
 // limit is what the slowest run takes, a second on an idle host, with much room for a loaded one.
@@ -97,8 +98,9 @@ func TestStageOutlivesInband(t *testing.T) {
 						return
 					}
 					least, most := hex(t, m[1]), hex(t, m[2])
-					if most-least > 1 {
-						t.Errorf("activations came %d to %d ticks late, want one value: in-band held the stage up", least, most)
+					if most-least > g.spread {
+						t.Errorf("activations came %d to %d ticks late, want %d of difference at most: in-band held the stage up",
+							least, most, g.spread)
 					}
 				})
 			}

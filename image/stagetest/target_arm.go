@@ -19,6 +19,9 @@ const (
 	dmaEnd    = board.DMABase + board.DMASize
 	crashBase = board.CrashBase
 
+	// spread is by how many ticks of the counter, of two instructions each, activations may come more or less late.
+	spread = 1
+
 	unmapped  = 0x40000000
 	returns   = 0xe12fff1e                    // bx lr
 	fallsBack = "mortise/stack/stage.abandon" // the vector that makes the fallback writes
@@ -41,6 +44,9 @@ const (
 func initBoard() error { return board.Init() }
 
 func stageConfig() stage.Config { return stage.Config{CPU: board.CPU, GIC: &board.GIC} }
+
+// targetTests are those of this target alone. The in-band tick beside the stage is image/gateway's to test.
+var targetTests []test
 
 func readLine() string { return board.ReadLine() }
 

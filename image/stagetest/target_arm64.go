@@ -5,14 +5,22 @@ package main
 import (
 	"fmt"
 	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	board "mortise/board/virt"
+	preempt "mortise/drivers/tick"
 	"mortise/stack/stage"
 )
 
 const (
 	dmaEnd    = board.DMABase + board.DMASize
 	crashBase = board.CrashBase
+
+	// spread is by how many ticks of the counter, of two instructions each, activations may come more or less late: in-band's
+	// interrupts have F masked in their first four instructions and in their last four.
+	spread = 3
 
 	unmapped  = 0x80000000
 	returns   = 0xd65f03c0                    // ret
@@ -36,7 +44,72 @@ func stageConfig() stage.Config { return stage.Config{CPU: board.CPU, GIC: &boar
 
 func readLine() string { return board.ReadLine() }
 
-func take() (uint32, bool) { return board.GIC.Take() }
+func take() (uint32, bool) {
+	if ticking.Load() {
+		return preempt.Take()
+	}
+	return board.GIC.Take()
+}
+
+// targetTests are those of this target alone.
+var targetTests = []test{{"fair in-band", testFairness}}
+
+// ticking says that the in-band tick serves interrupts, in place of TamaGo.
+var ticking atomic.Bool
+
+// testFairness has goroutines that never yield beside the stage's activations and goroutines that sleep, and in-band kicked and
+// woken, once the in-band tick runs.
+func testFairness() {
+	if !preempt.Available {
+		fmt.Println("fair in-band: this Go does not preempt")
+		return
+	}
+	exact := virtualTime()
+	if !ticking.Swap(true) {
+		preempt.Start(board.CPU, &board.GIC, serviceInterrupts)
+	}
+	var stop [2]uint32
+	var spinners sync.WaitGroup
+	for i := range stop {
+		spinners.Go(func() {
+			for atomic.LoadUint32(&stop[i]) == 0 {
+				for range 1 << 24 {
+				}
+			}
+		})
+	}
+	// At periods that share nothing with the activations': in-band's interrupts come at each distance from one.
+	preempt.Rate(93*time.Microsecond, 41*time.Microsecond)
+	defer preempt.Rate(10*time.Millisecond, 500*time.Microsecond)
+	before := preempt.Preempted()
+	startTicks(stage.TicksPerSecond()/rateHz, ticks)
+	sleeps, woken := 0, 0
+	for ; oob.left.Load() > 0; sleeps++ {
+		time.Sleep(time.Millisecond)
+		if sleeps%4 == 0 {
+			wakes := inband.wakes.Load()
+			oob.answer.Store(1)
+			stage.Kick()
+			oob.answer.Store(0)
+			if eventually(func() bool { return inband.wakes.Load() != wakes }) {
+				woken++
+			}
+		}
+	}
+	for i := range stop {
+		atomic.StoreUint32(&stop[i], 1)
+	}
+	spinners.Wait()
+	preempted := preempt.Preempted() - before
+	fmt.Printf("fair in-band: %d sleeps, %d wakes and %d preemptions beside spinning goroutines, late %d to %d ticks\n",
+		sleeps, woken, preempted, oob.early, oob.late)
+	if sleeps < 5 || woken != (sleeps+3)/4 || preempted < 5 {
+		failf("fair in-band: goroutines that spin kept others waiting")
+	}
+	if exact && (oob.missed != 0 || oob.late-oob.early > spread) {
+		failf("fair in-band: activations late %d to %d ticks, want %d of difference at most", oob.early, oob.late, spread)
+	}
+}
 
 // clobber changes every register that Go code may change.
 //
