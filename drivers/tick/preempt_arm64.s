@@ -38,7 +38,8 @@
 	ERET
 
 // IRQ. The tick is told from devices by the timer's own status: no access to the interrupt controller. IRQs do not nest.
-// R18 belongs to vectors. ELR and SPSR are saved in the first three instructions, for a FIQ would overwrite them.
+// R18 belongs to vectors. ELR and SPSR are saved in the first three instructions, for a FIQ would overwrite them. The first five are
+// as in every handler of the kind: the oob stage's table (stack/stage, vectors_arm64.s) has them too, and jumps over these.
 //
 // CAUTION: below the stack pointer Go has the frame pointer, and, while it opens a frame of 256 bytes or more, the return address
 // at the frame's end, before the stack pointer is there. What is between is free.

@@ -64,11 +64,11 @@ func (g *gatewayImage) stageStatus() status.Stage {
 
 func faultStatus(f *stage.Fault) *status.Fault {
 	s := &status.Fault{
-		Kind: f.Kind.String(), Function: f.Func.Func, PC: f.PC, File: f.Func.File, Line: f.Func.Line, Cause: f.Cause,
+		Kind: f.Kind.String(), Function: f.Func.Func, PC: uint32(f.PC), File: f.Func.File, Line: f.Func.Line, Cause: f.Cause,
 		Detail: f.String(),
 	}
 	for _, c := range f.Chain {
-		s.Chain = append(s.Chain, status.Call{PC: c.PC, Function: c.Func, File: c.File, Line: c.Line})
+		s.Chain = append(s.Chain, status.Call{PC: uint32(c.PC), Function: c.Func, File: c.File, Line: c.Line})
 	}
 	return s
 }

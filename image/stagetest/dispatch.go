@@ -22,6 +22,8 @@ var oob struct {
 	inject atomic.Uint32 // the fault to have on the next activation
 	watch  atomic.Uint32 // say so when the periodic activations are over
 	fired  uint32        // set by each activation
+
+	clobber atomic.Uint32 // use all registers that Go code may change
 }
 
 //oob:stage oob
@@ -29,6 +31,9 @@ var oob struct {
 func dispatch(id uint32) {
 	now := stage.Now()
 	oob.fired = 1
+	if oob.clobber.Load() != 0 {
+		clobber()
+	}
 	if kind := oob.inject.Load(); kind != 0 {
 		oob.inject.Store(0)
 		stage.Disarm()
@@ -81,13 +86,6 @@ func tick(now uint32) {
 	stage.ArmAt(oob.due)
 }
 
-// UART1's transmit register and its status (55.15, IMX6ULLRM): in-band is dead when oob writes there.
-const (
-	uartUTXD  = 0x02020040
-	uartUTS   = 0x020200b4
-	utsTxFull = 1 << 4
-)
-
 const message = "\nSTAGETEST OUTLIVED, ticks late: "
 
 // outlived prints the message, and the least and most ticks that an activation came late.
@@ -111,12 +109,14 @@ func putHex(v uint32) {
 	}
 }
 
+// put writes to the console's transmitter: in-band is dead when oob does.
+//
 //oob:stage oob
 func put(c uint32) {
 	for range 1 << 16 {
-		if mmio.Read(uartUTS)&utsTxFull == 0 {
+		if mmio.Read(consoleStatus)&consoleFull == 0 {
 			break
 		}
 	}
-	mmio.Write(uartUTXD, c)
+	mmio.Write(consoleData, c)
 }

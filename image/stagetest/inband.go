@@ -7,7 +7,6 @@ import (
 	"os"
 	"sync/atomic"
 
-	board "mortise/board/mx6ullevk"
 	"mortise/stack/stage"
 )
 
@@ -19,7 +18,7 @@ var inband struct {
 
 func serviceInterrupts() {
 	for {
-		id, ok := board.GIC.Take()
+		id, ok := take()
 		if !ok {
 			return
 		}
@@ -50,7 +49,7 @@ var deaths = []struct {
 	{"deadlock", func() { select {} }},
 	{"spin", spinForever},
 	{"overflow", func() { exhaust(1) }},
-	{"triple fault", tripleFault},
+	{"triple fault", tripleFault}, // but where there is no watchdog
 }
 
 const outliveTicks = 2_000

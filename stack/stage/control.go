@@ -8,8 +8,6 @@ import (
 	"sync"
 	"unsafe"
 
-	"github.com/usbarmory/tamago/arm"
-
 	"mortise/drivers/gic"
 	"mortise/drivers/mmio"
 )
@@ -22,8 +20,8 @@ const maxFallback = 8
 
 // Config is what Init needs.
 type Config struct {
-	CPU *arm.CPU
-	GIC *gic.GIC // initialised
+	CPU *Processor
+	GIC *Controller // initialised
 
 	// Fallback is at most eight register writes that the vectors make, in order, after a fault has stopped the stage: to
 	// mask the devices that it drove.
@@ -36,30 +34,8 @@ type Config struct {
 	Mark uintptr
 
 	// Trace, if not 0, is the address of TraceSize bytes that survive a reset: they get what ReadTrace reads after a fault.
+	// ARMv7 only.
 	Trace uintptr
-}
-
-// control is what the vectors and leaf functions read; vectors_arm.s knows it by its field names. Pointer-free.
-type control struct {
-	state       uint32
-	activations uint32
-	longest     uint32
-	icenabler   uint32 // GICD_ICENABLER's address
-	sgir        uint32 // GICD_SGIR's address
-	iar         uint32 // GICC_IAR's address
-	vector      uint32 // address of the FIQ handler's address
-	down        uint32 // downVector's address
-	mark        uint32 // Config.Mark
-	trace       uint32 // Config.Trace
-	depth       uint32 // faults since the stage was last started: 2 for one of the fault path itself
-	fallbacks   uint32
-	fallback    [maxFallback]Write
-}
-
-// handover carries an in-band exception from the mode it came in to SVC mode; vectors_arm.s knows it by its field names.
-type handover struct {
-	ret, psr                           uint32
-	undefined, supervisor, fetch, data uint32 // TamaGo's handlers
 }
 
 // words of the g that Go's prologues and runtime read (runtime/runtime2.go, type g): the stack's bounds, then both
@@ -73,14 +49,14 @@ const (
 var (
 	ctl    control
 	fault  record
-	second record // of the fault path's own fault
-	hand   handover
+	second record   // of the fault path's own fault
+	hand   handover // what the vectors need for in-band's exceptions
 
-	oobG  [gWords]uint32
+	oobG  [gWords]uintptr
 	stack [StackSize / 4]uint32
 
-	cpu     *arm.CPU
-	intc    gic.GIC
+	cpu     *Processor
+	intc    Controller
 	onFault func(Fault)
 
 	mu       sync.Mutex
@@ -88,18 +64,11 @@ var (
 	last     Fault
 )
 
-// The image's function, and what vectors_arm.s has.
+// The image's function, and what every architecture's vectors have beside the vectors themselves.
 func dispatch(id uint32)
-func fiqVector()
-func downVector()
-func undefinedVector()
-func supervisorVector()
-func prefetchAbortVector()
-func dataAbortVector()
 func bank()
 func unmask()
 func halt()
-func vectors() uint32
 
 // Init prepares the stage: vectors, banked registers, stack, its three interrupts, and goos.Exit. The stage is stopped
 // afterwards. Call it once.
@@ -113,10 +82,8 @@ func Init(c Config) {
 		panic("stage: more than 8 fallback writes")
 	}
 	cpu, intc, onFault = c.CPU, *c.GIC, c.OnFault
-	ctl.icenabler = uint32(intc.Dist + gic.GICD_ICENABLER)
-	ctl.iar = uint32(intc.CPU + gic.GICC_IAR)
-	ctl.sgir = uint32(intc.Dist + gic.GICD_SGIR)
-	ctl.mark, ctl.trace = uint32(c.Mark), uint32(c.Trace)
+	setController(c)
+	ctl.mark = c.Mark
 	ctl.fallbacks = uint32(copy(ctl.fallback[:], c.Fallback))
 
 	prepare()
@@ -141,34 +108,11 @@ func prepare() {
 		stack[i] = pattern
 	}
 	clear(oobG[:])
-	lo := uint32(uintptr(unsafe.Pointer(&stack)))
+	lo := uintptr(unsafe.Pointer(&stack))
 	oobG[0], oobG[1] = lo, lo+StackSize
 	oobG[2], oobG[3] = lo+stackGuard, lo+stackGuard
-	oobG[gWords-1] = ctl.iar // fiqVector's
+	oobG[gWords-1] = vectorWord()
 	bank()
-}
-
-func setVectors() {
-	t := arm.SystemVectorTable()
-	hand.undefined = address(t.Undefined)
-	hand.supervisor = address(t.Supervisor)
-	hand.fetch = address(t.PrefetchAbort)
-	hand.data = address(t.DataAbort)
-
-	t.Undefined = undefinedVector
-	t.Supervisor = supervisorVector
-	t.PrefetchAbort = prefetchAbortVector
-	t.DataAbort = dataAbortVector
-	t.FIQ = downVector
-	cpu.SetVectorTable(t)
-
-	// TamaGo's table: eight instructions, then the handlers' addresses in the order of the vectors.
-	ctl.down = address(downVector)
-	ctl.vector = vectors() + 8*4 + arm.FIQ
-}
-
-func address(fn arm.ExceptionHandler) uint32 {
-	return **(**uint32)(unsafe.Pointer(&fn))
 }
 
 // Start lets the stage serve. It begins with a kick, for those that came while it was down.
@@ -180,7 +124,7 @@ func Start() {
 	}
 	intc.Enable(TimerPPI) // downVector disables what expires while the stage is down
 	mmio.Store(&ctl.state, uint32(Serving))
-	mmio.StoreMem(uintptr(ctl.vector), address(fiqVector))
+	serve(true)
 	Kick()
 }
 
@@ -192,7 +136,7 @@ func Stop() {
 	if State(mmio.Load(&ctl.state)) != Serving {
 		return
 	}
-	mmio.StoreMem(uintptr(ctl.vector), ctl.down)
+	serve(false)
 	mmio.Store(&ctl.state, uint32(Stopped))
 	Disarm()
 }
@@ -298,30 +242,30 @@ func exit(int32) {
 // running is the running image.
 type running struct{}
 
-func (running) Load(addr uint32) (uint32, bool) {
+func (running) Load(addr uintptr) (uint32, bool) {
 	start, end := runtime.TextRegion()
-	lo := uint32(uintptr(unsafe.Pointer(&stack)))
-	inText := addr >= uint32(start) && addr < uint32(end)
+	lo := uintptr(unsafe.Pointer(&stack))
+	inText := addr >= uintptr(start) && addr < uintptr(end)
 	inStack := addr >= lo && addr < lo+StackSize
 	if addr%4 != 0 || !inText && !inStack {
 		return 0, false
 	}
-	return mmio.LoadMem(uintptr(addr)), true
+	return mmio.LoadMem(addr), true
 }
 
-func (running) Function(pc uint32) (string, uint32, bool) {
-	f := runtime.FuncForPC(uintptr(pc))
+func (running) Function(pc uintptr) (string, uintptr, bool) {
+	f := runtime.FuncForPC(pc)
 	if f == nil {
 		return "", 0, false
 	}
-	return f.Name(), uint32(f.Entry()), true
+	return f.Name(), f.Entry(), true
 }
 
 // The runtime tells the innermost of inlined functions with its line, and the outermost, which is named with the line it
 // begins on.
-func (running) Calls(pc uint32) []Call {
+func (running) Calls(pc uintptr) []Call {
 	// CallersFrames takes return addresses, and looks at the byte before.
-	inner, _ := runtime.CallersFrames([]uintptr{uintptr(pc) + 1}).Next()
+	inner, _ := runtime.CallersFrames([]uintptr{pc + 1}).Next()
 	calls := []Call{{PC: pc, Func: inner.Function, File: inner.File, Line: inner.Line}}
 	if inner.Entry == 0 {
 		return calls

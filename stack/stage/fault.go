@@ -8,13 +8,13 @@ import (
 // Kind says which exception ended an activation.
 type Kind uint32
 
-// The kinds, by vector; the last is the FIQ's.
+// The kinds, by vector on ARMv7; the last is the FIQ's.
 const (
 	Undefined Kind = iota + 1
 	SupervisorCall
 	PrefetchAbort
 	DataAbort
-	Endless // the watchdog's warning came amid the activation
+	Endless // the watchdog's warning came amid the activation; ARMv7 only
 )
 
 func (k Kind) String() string {
@@ -33,27 +33,12 @@ func (k Kind) String() string {
 	return fmt.Sprintf("Kind(%d)", uint32(k))
 }
 
-// record is what the vectors store at a fault; contain in vectors_arm.s knows it by its field names.
-type record struct {
-	r      [15]uint32 // R0–R12, SP, LR of the oob stage
-	ret    uint32     // LR of the exception's mode
-	psr    uint32     // PSR of the oob code
-	kind   uint32
-	dfsr   uint32
-	ifsr   uint32
-	dfar   uint32
-	ifar   uint32
-	inband uint32 // PSR of the context that the activation had interrupted
-	time   uint32
-	count  uint32 // faults since Init
-}
-
 // maxChain bounds a call chain.
 const maxChain = 24
 
 // A Call is an element of a call chain.
 type Call struct {
-	PC   uint32
+	PC   uintptr
 	Func string // empty when PC is not in the image's text
 	File string
 	Line int
@@ -69,14 +54,12 @@ func (c Call) String() string {
 // A Fault is a fault of oob code, as in-band reports it.
 type Fault struct {
 	Kind       Kind
-	PC, LR, SP uint32 // LR is 0 for an endless activation: unknown
-	PSR        uint32
-	R          [13]uint32
-	DFSR, DFAR uint32 // data fault status and address: valid for a data abort
-	IFSR, IFAR uint32 // instruction fault status and address: valid for a prefetch abort
-	Inband     uint32 // PSR of the in-band context that the activation had interrupted
-	Time       uint32 // Now at the fault
-	Number     uint32 // 1 for the first fault since Init
+	PC, LR, SP uintptr      // LR is 0 for an endless activation: unknown
+	Addr       uintptr      // that was accessed, of a data or prefetch abort
+	Registers  fmt.Stringer // the others: RegistersV7 or RegistersV8
+	Inband     uint32       // PSR of the in-band context that the activation had interrupted
+	Time       uint32       // Now at the fault
+	Number     uint32       // 1 for the first fault since Init
 
 	Chain []Call // innermost call first
 	// Cause is the service of the Go runtime that the oob code called ("runtime.panicdivide"), or empty when the oob code
@@ -94,18 +77,13 @@ func (f Fault) String() string {
 	if f.Cause != "" {
 		fmt.Fprintf(&b, ", through %s", f.Cause)
 	}
-	fmt.Fprintf(&b, "\n  pc %08x lr %08x sp %08x psr %08x, in-band psr %08x\n", f.PC, f.LR, f.SP, f.PSR, f.Inband)
-	fmt.Fprintf(&b, "  dfsr %08x dfar %08x ifsr %08x ifar %08x\n ", f.DFSR, f.DFAR, f.IFSR, f.IFAR)
-	for i, r := range f.R {
-		fmt.Fprintf(&b, " r%d %08x", i, r)
-	}
-	b.WriteByte('\n')
+	fmt.Fprintf(&b, "\n  pc %08x lr %08x sp %08x, in-band psr %08x\n%v", f.PC, f.LR, f.SP, f.Inband, f.Registers)
 	for _, c := range f.Chain {
 		fmt.Fprintf(&b, "    %v\n", c)
 	}
 	if s := f.Second; s != nil && len(s.Chain) > 0 {
-		fmt.Fprintf(&b, "  and, while it was being contained, a %v in %v: pc %08x dfsr %08x dfar %08x\n",
-			s.Kind, s.Chain[0], s.PC, s.DFSR, s.DFAR)
+		fmt.Fprintf(&b, "  and, while it was being contained, a %v in %v: pc %08x addr %08x\n",
+			s.Kind, s.Chain[0], s.PC, s.Addr)
 	}
 	return b.String()
 }
@@ -113,31 +91,20 @@ func (f Fault) String() string {
 // image is what a call chain is read from: the running image's text and symbols, and the oob stack.
 type image interface {
 	// Load returns the word at addr, which is a multiple of 4; ok is false outside of text and stack.
-	Load(addr uint32) (w uint32, ok bool)
+	Load(addr uintptr) (w uint32, ok bool)
 	// Function returns the name and the address of the function that pc is in; ok is false when there is none.
-	Function(pc uint32) (name string, entry uint32, ok bool)
+	Function(pc uintptr) (name string, entry uintptr, ok bool)
 	// Calls returns the calls that the instruction at pc belongs to, innermost first: two or more where a function is
 	// inlined.
-	Calls(pc uint32) []Call
+	Calls(pc uintptr) []Call
 }
 
-// decode turns the record into a Fault.
-func decode(rec *record, m image) Fault {
-	f := Fault{
-		Kind: Kind(rec.kind), PC: faultPC(rec), SP: rec.r[13], LR: rec.r[14], PSR: rec.psr,
-		DFSR: rec.dfsr, DFAR: rec.dfar, IFSR: rec.ifsr, IFAR: rec.ifar,
-		Inband: rec.inband, Time: rec.time, Number: rec.count,
-	}
-	if f.Kind == Endless { // no exception that tells an address
-		f.DFSR, f.DFAR, f.IFSR, f.IFAR = 0, 0, 0, 0
-	}
-	copy(f.R[:], rec.r[:13])
-
-	for _, pc := range chain(m, f.PC, f.SP, f.LR, f.R[3]) {
+// explain completes f by the calls that led to it.
+func (f *Fault) explain(m image, chain []uintptr) {
+	for _, pc := range chain {
 		f.Chain = append(f.Chain, m.Calls(pc)...)
 	}
 	f.Func, f.Cause = blame(f.Chain)
-	return f
 }
 
 // blame returns the innermost call of a function that is not Go's own, and the function of Go's that it called.
@@ -152,15 +119,6 @@ func blame(calls []Call) (c Call, cause string) {
 		}
 	}
 	return c, cause
-}
-
-// faultPC returns the address of the instruction that faulted: each exception leaves its own distance in LR (B1.8.3,
-// table B1-7, ARM DDI 0406C).
-func faultPC(rec *record) uint32 {
-	if Kind(rec.kind) == DataAbort {
-		return rec.ret - 8
-	}
-	return rec.ret - 4
 }
 
 // isLibrary reports whether the function is Go's: its package path has no dot in the first element and is not ours.

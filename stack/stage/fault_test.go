@@ -12,22 +12,22 @@ import (
 // fake is an image: functions with their code, and a stack.
 type fake struct {
 	funcs []function
-	words map[uint32]uint32
+	words map[uintptr]uint32
 }
 
 type function struct {
 	name   string
-	entry  uint32
-	size   uint32
+	entry  uintptr
+	size   uintptr
 	inline string // an inlined function that all its code belongs to
 }
 
-func (f fake) Load(addr uint32) (uint32, bool) {
+func (f fake) Load(addr uintptr) (uint32, bool) {
 	w, ok := f.words[addr]
 	return w, ok
 }
 
-func (f fake) Function(pc uint32) (string, uint32, bool) {
+func (f fake) Function(pc uintptr) (string, uintptr, bool) {
 	for _, fn := range f.funcs {
 		if pc >= fn.entry && pc < fn.entry+fn.size {
 			return fn.name, fn.entry, true
@@ -36,7 +36,7 @@ func (f fake) Function(pc uint32) (string, uint32, bool) {
 	return "", 0, false
 }
 
-func (f fake) Calls(pc uint32) []Call {
+func (f fake) Calls(pc uintptr) []Call {
 	for _, fn := range f.funcs {
 		if pc >= fn.entry && pc < fn.entry+fn.size {
 			calls := []Call{{PC: pc, Func: fn.name}}
@@ -72,14 +72,14 @@ func newFake() fake {
 			{name: "runtime.morestack_noctxt", entry: more, size: 0x10},
 			{name: "main.outer", entry: inl, size: 0x100, inline: "sync.(*Mutex).Unlock"},
 		},
-		words: map[uint32]uint32{},
+		words: map[uintptr]uint32{},
 	}
 	for _, fn := range f.funcs {
 		for addr := fn.entry; addr < fn.entry+fn.size; addr += 4 {
 			f.words[addr] = 0xe1a00000 // mov r0, r0
 		}
 	}
-	for entry, size := range map[uint32]uint32{dsp: 8, task: 24, gopan: 64, inl: 16} {
+	for entry, size := range map[uintptr]uint32{dsp: 8, task: 24, gopan: 64, inl: 16} {
 		f.words[entry+12] = openFrame | size
 	}
 	return f
@@ -87,7 +87,7 @@ func newFake() fake {
 
 // push puts a frame of size bytes with a return address at the top of a stack that is written downwards; it returns the
 // stack pointer.
-func (f fake) push(top, size, ret uint32) uint32 {
+func (f fake) push(top, size uintptr, ret uint32) uintptr {
 	top -= size
 	for addr := top + 4; addr < top+size; addr += 4 {
 		f.words[addr] = task + 0x44 // what a scan of the stack would take for a call
@@ -227,17 +227,17 @@ func TestDecode(t *testing.T) {
 }
 
 // at returns the record of a fault.
-func at(kind Kind, pc, sp, lr uint32) record {
+func at(kind Kind, pc uint32, sp uintptr, lr uint32) record {
 	r := record{kind: uint32(kind), ret: pc + 4, psr: 0x1d1, count: 1}
 	if kind == DataAbort {
 		r.ret = pc + 8
 	}
-	r.r[13], r.r[14] = sp, lr
+	r.r[13], r.r[14] = uint32(sp), lr
 	return r
 }
 
 // call puts a BL to entry at pc.
-func (f fake) call(pc, entry uint32) { f.words[pc] = 0xeb000000 | (entry-pc-8)>>2&0xffffff }
+func (f fake) call(pc, entry uintptr) { f.words[pc] = 0xeb000000 | uint32(entry-pc-8)>>2&0xffffff }
 
 // The place of a call whose return address is lost is exact if it is the only one.
 func TestLostReturn(t *testing.T) {
@@ -260,7 +260,7 @@ func TestLostReturn(t *testing.T) {
 // TestChainEnds: whatever the stack holds, the walk ends.
 func TestChainEnds(t *testing.T) {
 	f := newFake()
-	for addr := uint32(sp - 4096); addr < sp; addr += 4 {
+	for addr := uintptr(sp - 4096); addr < sp; addr += 4 {
 		f.words[addr] = task + 0x44 // main.task calls itself without end
 	}
 	if got := chain(f, task+0x40, sp-4096, 0, 0); len(got) != maxChain {
@@ -277,8 +277,9 @@ func TestFaultRegisters(t *testing.T) {
 		rec.r[i] = uint32(100 + i)
 	}
 	f := decode(&rec, newFake())
-	if f.PC != 0x1000 || f.SP != 113 || f.LR != 114 || f.R[0] != 100 || f.R[12] != 112 {
-		t.Errorf("PC, SP, LR, R0, R12 = %#x, %d, %d, %d, %d", f.PC, f.SP, f.LR, f.R[0], f.R[12])
+	g := f.Registers.(RegistersV7)
+	if f.PC != 0x1000 || f.SP != 113 || f.LR != 114 || f.Addr != 0x18 || g.R[0] != 100 || g.R[12] != 112 {
+		t.Errorf("PC, SP, LR, address, R0, R12 = %#x, %d, %d, %#x, %d, %d", f.PC, f.SP, f.LR, f.Addr, g.R[0], g.R[12])
 	}
 	text := f.String()
 	for _, want := range []string{"oob fault 3: data abort", "pc 00001000", "dfsr 00000005 dfar 00000018", "in-band psr 6000001f", "r12 00000070"} {
@@ -337,9 +338,9 @@ func FuzzChain(f *testing.F) {
 	f.Fuzz(func(t *testing.T, pc, s, lr, r3 uint32, stack []byte) {
 		img := newFake()
 		for i := 0; i+4 <= len(stack); i += 4 {
-			img.words[s&^3+uint32(i)] = uint32(stack[i]) | uint32(stack[i+1])<<8 | uint32(stack[i+2])<<16 | uint32(stack[i+3])<<24
+			img.words[uintptr(s&^3)+uintptr(i)] = uint32(stack[i]) | uint32(stack[i+1])<<8 | uint32(stack[i+2])<<16 | uint32(stack[i+3])<<24
 		}
-		if got := chain(img, pc, s, lr, r3); len(got) > maxChain+1 {
+		if got := chain(img, uintptr(pc), uintptr(s), uintptr(lr), uintptr(r3)); len(got) > maxChain+1 {
 			t.Errorf("a chain of %d calls, want at most %d", len(got), maxChain+1)
 		}
 	})

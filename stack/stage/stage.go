@@ -1,5 +1,6 @@
-// Package stage is the oob stage of an ARMv7-A processor: it runs one function, dispatch, in FIQ mode, on its own stack
-// and with its own g, before and beside everything that the Go runtime does; and it contains the faults of that function.
+// Package stage is the oob stage of an ARMv7-A or ARMv8-A (arm64) processor: it runs one function, dispatch, on FIQ, on its
+// own stack and with its own g, before and beside everything that the Go runtime does; and it contains the faults of that
+// function.
 //
 // dispatch has no body here. The image provides it, so that the call is a static one, chosen at build time:
 //
@@ -12,7 +13,7 @@
 //
 // An interrupt of the oob group that is more urgent than the rest (gic.PriorityWarning) and comes amid an activation ends it as
 // a fault does, kind Endless: the watchdog's warning before its timeout. It is disabled then. Between activations it causes one
-// of its own.
+// of its own. On arm64 that is not yet so: F stays masked for the whole activation, and a loop ends with the watchdog's reset.
 //
 // A fault of oob code (an abort, an undefined instruction, or any service of the Go runtime, whose first step is a load
 // through the nil m of the stage's g) is recorded by the vectors, which then take FIQs away from the oob code,
@@ -20,10 +21,16 @@
 // interrupted. In-band reports the fault and may call Restart. A fault of the vectors themselves, in a fallback write, is
 // contained like that of oob code, without the writes that remain; a further one leaves a mark and waits for the watchdog.
 //
+// On ARMv7 the stage is FIQ mode with its banked registers, and a GICv2. On arm64 it is EL1 with SP_EL0 for its stack, a
+// GICv3, and all of X0–X30, V0–V31, FPCR and FPSR saved at each activation. In-band's interrupts mask F there in their first four
+// instructions and in their last four: an activation comes that much later at worst.
+//
 // Stage: the vectors and leaf functions run oob, the rest in-band, as each function says. Follows: ARM DDI 0406C (ARMv7-A
-// ARM), cited by section; TamaGo's runtime/goos contract and arm.CPU. Does not support: floating point in oob code (D0–D15
-// belong to in-band), more than one processor, the non-secure state (there is no group 0), contexts interrupted in Abort
-// or Undefined mode for longer than the few instructions in which this package's own vectors leave them.
+// ARM) and ARM DDI 0487 (ARMv8-A ARM), cited by section; TamaGo's runtime/goos contract, arm.CPU and arm64.CPU. Does not
+// support: more than one processor, the non-secure state where there are two (there is no group 0). ARMv7: floating point in oob
+// code (D0–D15 belong to in-band), contexts interrupted in Abort or Undefined mode for longer than the few instructions in which
+// this package's own vectors leave them. arm64: in-band code that keeps something in X18 (Go does not), fallback writes above
+// 4 GiB.
 package stage
 
 import "fmt"
@@ -34,7 +41,7 @@ const (
 	KickSGI = 8
 	// WakeSGI asks in-band to run.
 	WakeSGI = 0
-	// TimerPPI is the virtual timer's (ARM DDI 0464, chapter 8); TamaGo's alarm has the physical timer's, 29.
+	// TimerPPI is the virtual timer's (ARM DDI 0464, chapter 8); TamaGo's alarm has the physical timer's, 29 or, on arm64, 30.
 	TimerPPI = 27
 )
 

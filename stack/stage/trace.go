@@ -3,7 +3,8 @@ package stage
 import "unsafe"
 
 // A trace is what the vectors leave of a fault in memory that survives a reset, for the next run to tell it if in-band does
-// not get to. Its words: the checksum; the record; the number of words of the stack, and these, from the stack pointer up.
+// not get to; ARMv7's do so far. Its words: the checksum; the record; the number of words of the stack, and these, from the
+// stack pointer up.
 const (
 	traceSeed   = 0x4d
 	traceStack  = 128 // words: three times what the gateway's oob code ever needs
@@ -56,8 +57,8 @@ type past struct {
 	t *Trace
 }
 
-func (p past) Load(addr uint32) (uint32, bool) {
-	if i := (addr - p.t.rec.r[13]) / 4; addr%4 == 0 && i < uint32(len(p.t.stack)) {
+func (p past) Load(addr uintptr) (uint32, bool) {
+	if i := (addr - p.t.rec.stackPointer()) / 4; addr%4 == 0 && i < uintptr(len(p.t.stack)) {
 		return p.t.stack[i], true
 	}
 	return p.image.Load(addr)
@@ -66,6 +67,6 @@ func (p past) Load(addr uint32) (uint32, bool) {
 // nameless is an image of which nothing is known.
 type nameless struct{}
 
-func (nameless) Load(uint32) (uint32, bool)             { return 0, false }
-func (nameless) Function(uint32) (string, uint32, bool) { return "", 0, false }
-func (nameless) Calls(pc uint32) []Call                 { return []Call{{PC: pc}} }
+func (nameless) Load(uintptr) (uint32, bool)              { return 0, false }
+func (nameless) Function(uintptr) (string, uintptr, bool) { return "", 0, false }
+func (nameless) Calls(pc uintptr) []Call                  { return []Call{{PC: pc}} }

@@ -11,8 +11,14 @@ import (
 	"mortise/tools/mortise/internal/firmware"
 )
 
-// vetMains are the firmware mains that are vetted, with what they are built from.
-var vetMains = []string{firmware.Main, "mortise/image/stagetest"}
+// vetMains are the firmware mains that are vetted, with what they are built from, by architecture.
+var vetMains = []struct {
+	arch  string
+	mains []string
+}{
+	{"arm", []string{firmware.Main, "mortise/image/stagetest"}},
+	{"arm64", []string{"mortise/image/stagetest"}},
+}
 
 func vetCommand(*flag.FlagSet) func(context.Context, string) error {
 	return func(ctx context.Context, root string) error {
@@ -38,6 +44,7 @@ type vetRun struct {
 	goCommand string // that knows GOOS=tamago
 	packages  []string
 	overlay   string
+	vetted    int
 }
 
 // host checks the oob rules in all packages as they are built for the host.
@@ -70,9 +77,9 @@ func (v *vetRun) rules(ctx context.Context) error {
 func (v *vetRun) firmware(ctx context.Context) (int, error) {
 	// An address is an integer in oob code, by the rules of docs/oobrules.md: -unsafeptr has nothing to say there.
 	if err := v.vet(ctx, &firmware.Options{Load: firmware.Loads, Tasks: "latency", Inject: true}, "-unsafeptr=false"); err != nil {
-		return len(v.packages), err
+		return v.vetted, err
 	}
-	return len(v.packages), v.rules(ctx)
+	return v.vetted, v.rules(ctx)
 }
 
 // tool builds tools/oobvet and returns its path.
@@ -81,24 +88,35 @@ func (v *vetRun) tool(ctx context.Context) (string, error) {
 	return path, runAt(ctx, v.root, nil, "go", "build", "-o", path, "./tools/oobvet")
 }
 
-// vet runs go vet with a flag on the firmware's packages as o builds them.
+// vet runs go vet with a flag on the firmware's packages as o builds them, for each architecture.
 func (v *vetRun) vet(ctx context.Context, o *firmware.Options, flag string) error {
 	tags := "-tags=" + strings.Join(o.Tags(), ",")
-	if err := v.list(ctx, tags); err != nil {
-		return err
+	vetted := map[string]bool{}
+	for _, m := range vetMains {
+		env := append(firmware.Environ(os.Environ()), "GOARCH="+m.arch)
+		if err := v.list(ctx, env, tags, m.mains); err != nil {
+			return err
+		}
+		args := append([]string{"vet", tags, "-overlay", v.overlay, flag}, v.packages...)
+		if err := runAt(ctx, v.root, env, v.goCommand, args...); err != nil {
+			return err
+		}
+		for _, p := range v.packages {
+			vetted[p] = true
+		}
 	}
-	args := append([]string{"vet", tags, "-overlay", v.overlay, flag}, v.packages...)
-	return runAt(ctx, v.root, firmware.Environ(os.Environ()), v.goCommand, args...)
+	v.vetted = len(vetted)
+	return nil
 }
 
-// list finds the firmware's packages. Their tests run on the host, so an overlay takes them away.
-func (v *vetRun) list(ctx context.Context, tags string) error {
+// list finds the packages of firmware mains. Their tests run on the host, so an overlay takes them away.
+func (v *vetRun) list(ctx context.Context, env []string, tags string, mains []string) error {
 	const format = `{{if .Module}}{{if .Module.Main}}{{$d := .Dir}}package {{.ImportPath}}
 {{range .TestGoFiles}}test {{$d}}/{{.}}
 {{end}}{{range .XTestGoFiles}}test {{$d}}/{{.}}
 {{end}}{{end}}{{end}}`
-	list := firmware.Command(ctx, v.goCommand, append([]string{"list", "-deps", tags, "-f", format}, vetMains...)...)
-	list.Dir, list.Env, list.Stderr = v.root, firmware.Environ(os.Environ()), os.Stderr
+	list := firmware.Command(ctx, v.goCommand, append([]string{"list", "-deps", tags, "-f", format}, mains...)...)
+	list.Dir, list.Env, list.Stderr = v.root, env, os.Stderr
 	out, err := list.Output()
 	if err != nil {
 		return fmt.Errorf("go list: %w", err)

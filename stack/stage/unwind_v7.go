@@ -1,3 +1,5 @@
+//go:build arm || !tamago
+
 package stage
 
 import "strings"
@@ -18,8 +20,8 @@ const prologue = 16
 //
 // r3 is what R3 was: a prologue that finds too little stack leaves its own return address there for runtime.morestack. lr 0 is
 // a return address that was lost: where the function at pc has no frame, its caller is what its caller's caller calls.
-func chain(m image, pc, sp, lr, r3 uint32) []uint32 {
-	var calls []uint32
+func chain(m image, pc, sp, lr, r3 uintptr) []uintptr {
+	var calls []uintptr
 	innermost := true
 	for len(calls) < maxChain {
 		name, entry, ok := m.Function(pc)
@@ -28,7 +30,7 @@ func chain(m image, pc, sp, lr, r3 uint32) []uint32 {
 		}
 		calls = append(calls, pc)
 
-		var size, ret uint32
+		var size, ret uintptr
 		if ok {
 			size = frameSize(m, entry, pc)
 		}
@@ -40,9 +42,11 @@ func chain(m image, pc, sp, lr, r3 uint32) []uint32 {
 			}
 			ret = r3
 		case size != 0:
-			if ret, ok = m.Load(sp); !ok {
+			w, ok := m.Load(sp)
+			if !ok {
 				return calls
 			}
+			ret = uintptr(w)
 			sp += size
 		case innermost && lr != 0:
 			ret = lr
@@ -69,16 +73,16 @@ const maxBody = 4096
 // lostReturn returns where the function at entry, which has opened no frame, returns to: into the function whose frame is at
 // sp. That one is known by the call that it returns to, and the place in it by the call of entry, if there is only one;
 // else the place is its entry.
-func lostReturn(m image, entry, sp uint32) (ret uint32, ok bool) {
+func lostReturn(m image, entry, sp uintptr) (ret uintptr, ok bool) {
 	above, ok := m.Load(sp)
 	if !ok {
 		return 0, false
 	}
-	caller, ok := target(m, above-4)
+	caller, ok := target(m, uintptr(above)-4)
 	if !ok {
 		return 0, false
 	}
-	found := uint32(0)
+	found := uintptr(0)
 	for pc := caller; pc < caller+4*maxBody; pc += 4 {
 		if _, e, ok := m.Function(pc); !ok || e != caller {
 			break
@@ -98,23 +102,23 @@ func lostReturn(m image, entry, sp uint32) (ret uint32, ok bool) {
 }
 
 // target returns what the instruction at pc calls, if it is a BL (A8.8.25, ARM DDI 0406C).
-func target(m image, pc uint32) (addr uint32, ok bool) {
+func target(m image, pc uintptr) (addr uintptr, ok bool) {
 	w, ok := m.Load(pc)
 	if !ok || w>>24&0xf != 0xb {
 		return 0, false
 	}
-	return pc + 8 + uint32(int32(w<<8)>>6), true
+	return pc + 8 + uintptr(int32(w<<8)>>6), true
 }
 
 // frameSize returns the size of the frame that the function at entry has opened before it came to pc, 0 for none.
-func frameSize(m image, entry, pc uint32) uint32 {
-	for i := uint32(0); i < prologue; i++ {
+func frameSize(m image, entry, pc uintptr) uintptr {
+	for i := uintptr(0); i < prologue; i++ {
 		addr := entry + 4*i
 		if addr >= pc {
 			break
 		}
 		if w, ok := m.Load(addr); ok && w&openFrameMask == openFrame {
-			return w &^ openFrameMask
+			return uintptr(w &^ openFrameMask)
 		}
 	}
 	return 0

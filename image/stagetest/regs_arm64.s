@@ -1,0 +1,281 @@
+//go:build tamago
+
+#include "textflag.h"
+
+// func undefinedInstruction()
+TEXT ·undefinedInstruction(SB),NOSPLIT,$0
+	WORD	$0x00000000	// udf (C6.2.387, ARM DDI 0487)
+	RET
+
+// func supervisorCall()
+TEXT ·supervisorCall(SB),NOSPLIT,$0
+	SVC	$0
+	RET
+
+// func wildJump(addr uint32)
+TEXT ·wildJump(SB),NOSPLIT,$16-4
+	MOVWU	addr+0(FP), R0
+	BL	(R0)
+	RET
+
+#define X(N)	(0x5a00000000000000|N)
+#define V(N)	(0xa500000000000000|N)
+
+// Patterns go to V by way of R4.
+#define FILL_V(N, R) \
+	MOVD	$V(N), R4 \
+	VDUP	R4, R.D2
+
+// R1 collects.
+#define CHECK_X(N, R) \
+	MOVD	$X(N), R0 \
+	CMP	R0, R \
+	BEQ	3(PC) \
+	MOVD	$(1<<N), R0 \
+	ORR	R0, R1
+
+#define CHECK_V(N, R) \
+	MOVD	$V(N), R0 \
+	VMOV	R.D[0], R4 \
+	VMOV	R.D[1], R5 \
+	CMP	R0, R4 \
+	CCMP	EQ, R0, R5, $0 \
+	BEQ	3(PC) \
+	MOVD	$(1<<N), R0 \
+	ORR	R0, R2
+
+// func hold(mode uint32, fired *uint32) (x, v uint32)
+// R0 is fired, R1 *fired, R2 counts, R3 is SP.
+TEXT ·hold(SB),NOSPLIT,$48-24
+	MOVWU	mode+0(FP), R2
+	MOVD	fired+8(FP), R0
+	MOVD	R29, 16(RSP)
+	MOVD	R30, 24(RSP)
+	MRS	DAIF, R1
+	MOVD	R1, 32(RSP)
+	MOVD	g, 40(RSP)
+	CBZ	R2, 2(PC)
+	MSR	$2, DAIFSet	// I
+	FILL_V(0, V0)
+	FILL_V(1, V1)
+	FILL_V(2, V2)
+	FILL_V(3, V3)
+	FILL_V(4, V4)
+	FILL_V(5, V5)
+	FILL_V(6, V6)
+	FILL_V(7, V7)
+	FILL_V(8, V8)
+	FILL_V(9, V9)
+	FILL_V(10, V10)
+	FILL_V(11, V11)
+	FILL_V(12, V12)
+	FILL_V(13, V13)
+	FILL_V(14, V14)
+	FILL_V(15, V15)
+	FILL_V(16, V16)
+	FILL_V(17, V17)
+	FILL_V(18, V18)
+	FILL_V(19, V19)
+	FILL_V(20, V20)
+	FILL_V(21, V21)
+	FILL_V(22, V22)
+	FILL_V(23, V23)
+	FILL_V(24, V24)
+	FILL_V(25, V25)
+	FILL_V(26, V26)
+	FILL_V(27, V27)
+	FILL_V(28, V28)
+	FILL_V(29, V29)
+	FILL_V(30, V30)
+	FILL_V(31, V31)
+	MOVD	$(3<<22), R4	// round towards zero
+	MOVD	R4, FPCR
+	MOVD	$0x1f, R4	// cumulative exceptions
+	MOVD	R4, FPSR
+	MOVD	$(1<<31), R2
+	MOVD	RSP, R3
+	MOVD	$X(4), R4
+	MOVD	$X(5), R5
+	MOVD	$X(6), R6
+	MOVD	$X(7), R7
+	MOVD	$X(8), R8
+	MOVD	$X(9), R9
+	MOVD	$X(10), R10
+	MOVD	$X(11), R11
+	MOVD	$X(12), R12
+	MOVD	$X(13), R13
+	MOVD	$X(14), R14
+	MOVD	$X(15), R15
+	MOVD	$X(16), R16
+	MOVD	$X(17), R17
+	MOVD	$X(19), R19
+	MOVD	$X(20), R20
+	MOVD	$X(21), R21
+	MOVD	$X(22), R22
+	MOVD	$X(23), R23
+	MOVD	$X(24), R24
+	MOVD	$X(25), R25
+	MOVD	$X(26), R26
+	MOVD	$X(27), R27
+	MOVD	$X(29), R29
+	MOVD	$X(30), R30
+loop:
+	MOVWU	(R0), R1
+	SUBS	$1, R2
+	BEQ	done
+	CMP	$0, R1
+	BEQ	loop
+done:
+	// Flags that are lost between a comparison and its branch end the loop too early.
+	CMP	$0, R1
+	MOVD	$0, R1
+	BNE	2(PC)
+	ORR	$1, R1
+	CHECK_X(4, R4)
+	CHECK_X(5, R5)
+	CHECK_X(6, R6)
+	CHECK_X(7, R7)
+	CHECK_X(8, R8)
+	CHECK_X(9, R9)
+	CHECK_X(10, R10)
+	CHECK_X(11, R11)
+	CHECK_X(12, R12)
+	CHECK_X(13, R13)
+	CHECK_X(14, R14)
+	CHECK_X(15, R15)
+	CHECK_X(16, R16)
+	CHECK_X(17, R17)
+	CHECK_X(19, R19)
+	CHECK_X(20, R20)
+	CHECK_X(21, R21)
+	CHECK_X(22, R22)
+	CHECK_X(23, R23)
+	CHECK_X(24, R24)
+	CHECK_X(25, R25)
+	CHECK_X(26, R26)
+	CHECK_X(27, R27)
+	CHECK_X(29, R29)
+	CHECK_X(30, R30)
+	MOVD	RSP, R0
+	CMP	R0, R3
+	BEQ	2(PC)
+	ORR	$(1<<31), R1
+	MOVD	40(RSP), R0
+	CMP	R0, g
+	BEQ	2(PC)
+	ORR	$(1<<28), R1
+	MOVD	FPCR, R0
+	CMP	$(3<<22), R0
+	BEQ	2(PC)
+	ORR	$2, R1
+	MOVD	FPSR, R0
+	CMP	$0x1f, R0
+	BEQ	2(PC)
+	ORR	$2, R1
+	MOVD	$0, R2
+	CHECK_V(0, V0)
+	CHECK_V(1, V1)
+	CHECK_V(2, V2)
+	CHECK_V(3, V3)
+	CHECK_V(4, V4)
+	CHECK_V(5, V5)
+	CHECK_V(6, V6)
+	CHECK_V(7, V7)
+	CHECK_V(8, V8)
+	CHECK_V(9, V9)
+	CHECK_V(10, V10)
+	CHECK_V(11, V11)
+	CHECK_V(12, V12)
+	CHECK_V(13, V13)
+	CHECK_V(14, V14)
+	CHECK_V(15, V15)
+	CHECK_V(16, V16)
+	CHECK_V(17, V17)
+	CHECK_V(18, V18)
+	CHECK_V(19, V19)
+	CHECK_V(20, V20)
+	CHECK_V(21, V21)
+	CHECK_V(22, V22)
+	CHECK_V(23, V23)
+	CHECK_V(24, V24)
+	CHECK_V(25, V25)
+	CHECK_V(26, V26)
+	CHECK_V(27, V27)
+	CHECK_V(28, V28)
+	CHECK_V(29, V29)
+	CHECK_V(30, V30)
+	CHECK_V(31, V31)
+	MOVD	ZR, FPCR
+	MOVD	ZR, FPSR
+	MOVD	16(RSP), R29
+	MOVD	24(RSP), R30
+	MOVD	32(RSP), R0
+	MSR	R0, DAIF
+	MOVW	R1, x+16(FP)
+	MOVW	R2, v+20(FP)
+	RET
+
+// func clobber()
+TEXT ·clobber(SB),NOSPLIT|NOFRAME,$0
+	MOVD	$-1, R0
+	MOVD	R0, R1
+	MOVD	R0, R2
+	MOVD	R0, R3
+	MOVD	R0, R4
+	MOVD	R0, R5
+	MOVD	R0, R6
+	MOVD	R0, R7
+	MOVD	R0, R8
+	MOVD	R0, R9
+	MOVD	R0, R10
+	MOVD	R0, R11
+	MOVD	R0, R12
+	MOVD	R0, R13
+	MOVD	R0, R14
+	MOVD	R0, R15
+	MOVD	R0, R16
+	MOVD	R0, R17
+	MOVD	R0, R19
+	MOVD	R0, R20
+	MOVD	R0, R21
+	MOVD	R0, R22
+	MOVD	R0, R23
+	MOVD	R0, R24
+	MOVD	R0, R25
+	MOVD	R0, R26
+	MOVD	R0, R27
+	VDUP	R0, V0.D2
+	VDUP	R0, V1.D2
+	VDUP	R0, V2.D2
+	VDUP	R0, V3.D2
+	VDUP	R0, V4.D2
+	VDUP	R0, V5.D2
+	VDUP	R0, V6.D2
+	VDUP	R0, V7.D2
+	VDUP	R0, V8.D2
+	VDUP	R0, V9.D2
+	VDUP	R0, V10.D2
+	VDUP	R0, V11.D2
+	VDUP	R0, V12.D2
+	VDUP	R0, V13.D2
+	VDUP	R0, V14.D2
+	VDUP	R0, V15.D2
+	VDUP	R0, V16.D2
+	VDUP	R0, V17.D2
+	VDUP	R0, V18.D2
+	VDUP	R0, V19.D2
+	VDUP	R0, V20.D2
+	VDUP	R0, V21.D2
+	VDUP	R0, V22.D2
+	VDUP	R0, V23.D2
+	VDUP	R0, V24.D2
+	VDUP	R0, V25.D2
+	VDUP	R0, V26.D2
+	VDUP	R0, V27.D2
+	VDUP	R0, V28.D2
+	VDUP	R0, V29.D2
+	VDUP	R0, V30.D2
+	VDUP	R0, V31.D2
+	MOVD	ZR, FPSR
+	CMP	ZR, ZR
+	RET
