@@ -29,6 +29,7 @@ type Mode string
 // Modes. The mode is a property of the case: what is sent follows from it.
 const (
 	Oob    Mode = "oob"     // by the oob stage, over an oob-capable driver
+	Socket Mode = "socket"  // by an oob task with a socket (tasks/sockecho)
 	Inband Mode = "in-band" // by gVisor
 	Task   Mode = "task"    // not at all: what is measured is a timer and the oob task that it starts
 )
@@ -55,6 +56,7 @@ type Case struct {
 
 const (
 	echoPort   = 7    // RFC 862, answered in the oob stage
+	socketPort = 7007 // tasks/sockecho
 	inbandPort = 7777 // the echo of in-band, to compare with
 	// silentPort is a source port to which in-band's echo sends nothing: that of a service that answers whatever it gets
 	// (discard, RFC 863). In-band takes such a frame as far as any other, to its echo, and then drops it.
@@ -97,6 +99,7 @@ func Cases() []Case {
 		Median: 400, Spread: quiet,
 	}
 	task := steady.with("", "", func(c *Case) { c.Mode, c.Median = Task, taskBound-quiet })
+	socket := steady.with("", "", func(c *Case) { c.Mode, c.VID, c.Median = Socket, 42, 900 })
 	cases := []Case{
 		// The one figure that does not need the plugin, to hold against the next one's.
 		steady.with("oob-fine", "oob echo, idle, shift 10", func(c *Case) {
@@ -130,6 +133,8 @@ func Cases() []Case {
 			c.Load, c.Bulk, c.Flood, c.Answered, c.Requests = kindAll, true, 1, true, gcRequests
 			c.Median, c.Spread = 625, flooded
 		}),
+		socket.with("socket", "echo by a task's socket, VLAN 42, idle", func(*Case) {}),
+		socket.with("socket-gc", "echo by a task's socket, VLAN 42, LOAD=gc", func(c *Case) { c.Load, c.Requests = kindGC, gcRequests }),
 		task.with("task", "timer to oob task, idle", func(*Case) {}),
 		task.with("task-gc", "timer to oob task, LOAD=gc", func(c *Case) { c.Load, c.Requests = kindGC, gcRequests }),
 		task.with("task-spin", "timer to oob task, LOAD=spin", func(c *Case) { c.Load = kindSpin }),
@@ -243,16 +248,22 @@ func (c *Case) activates() bool { return c.Flood > 0 || c.loaded(kindSend) || c.
 
 // port returns the UDP port that the requests go to.
 func (c *Case) port() uint16 {
-	if c.Mode == Oob {
+	switch c.Mode {
+	case Oob:
 		return echoPort
+	case Socket:
+		return socketPort
 	}
 	return inbandPort
 }
 
 // Image returns the firmware of the case: its load, and in front of it, and of a plus, the oob tasks in it.
 func (c *Case) Image() Load {
-	if c.Mode == Task {
+	switch c.Mode {
+	case Task:
 		return "latency+" + c.Load
+	case Socket:
+		return "sockecho+" + c.Load
 	}
 	return c.Load
 }

@@ -80,6 +80,7 @@ func TestCases(t *testing.T) {
 		"oob-reload": {3, 400, 16},
 		"oob-flood":  {3, 625, 1000}, "oob-gc-flood": {3, 625, 1000}, "oob-flood50": {3, 625, 1000},
 		"oob-send": {3, 400, 1000}, "oob-send-flood50": {3, 625, 1000}, "oob-all": {3, 625, 1000},
+		"socket": {3, 900, 16}, "socket-gc": {3, 900, 16},
 		"task": {3, 134, 16}, "task-gc": {3, 134, 16}, "task-spin": {3, 134, 16}, "task-print": {3, 134, 16},
 		"task-all": {3, 134, 1500}, "inband": {3, 92000, unbounded},
 	}

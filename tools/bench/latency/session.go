@@ -131,7 +131,7 @@ func (s *session) warm(c *Case) error {
 // up, and while that is worked off, requests wait in QEMU. In-band may lose some: it is not waited for.
 func (s *session) behind(c *Case, asked int) bool {
 	const underWay = 2
-	return c.Mode == Oob && c.Guest == "" && s.answered[warmUp]+underWay < asked
+	return (c.Mode == Oob || c.Mode == Socket) && c.Guest == "" && s.answered[warmUp]+underWay < asked
 }
 
 // busy reports whether the case's load is seen to run.
