@@ -5,6 +5,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"unsafe"
 
@@ -35,6 +36,7 @@ func main() {
 	request := wire.AppendUDP(nil, h, 4000, 7, make([]byte, arg[1]))
 	slot := unsafe.Slice((*byte)(unsafe.Add(nil, m.Frame(0))), frame.MaxLen)
 	for range arg[2] {
+		runtime.Gosched() // or the scheduler may ask for it in the middle of a frame
 		copy(slot, request)
 		if action := oob.Deliver(oob.DeviceAt(0), m.Frame(0), uint32(len(request))); action != oob.Reply|uint32(len(request)) {
 			check(fmt.Errorf("Deliver = %#x", action))

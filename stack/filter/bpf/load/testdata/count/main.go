@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"unsafe"
 
@@ -38,6 +39,7 @@ func main() {
 	for _, p := range list {
 		copy(unsafe.Slice((*byte)(unsafe.Add(nil, m.Frame(0))), frame.MaxLen), p.frame)
 		for range n {
+			runtime.Gosched() // or the scheduler may ask for it in the middle of a run
 			if v := p.filter.Program.Run(m.Frame(0), uint32(len(p.frame))); v != p.want.Verdict {
 				check(fmt.Errorf("Run = %d, Explain %s", v, p.want.Why))
 			}

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"unsafe"
 
@@ -32,6 +33,7 @@ func main() {
 		copy(unsafe.Slice((*byte)(unsafe.Add(nil, m.Frame(0))), frame.MaxLen), b)
 		rule := uint32(0)
 		for range n {
+			runtime.Gosched() // or the scheduler may ask for it in the middle of a run
 			rule = table.Match(m.Frame(0), uint32(len(b)))
 		}
 		fmt.Println(rule)
