@@ -25,6 +25,17 @@ type Exchange struct {
 	FloodAnswered int
 }
 
+// released returns records up to the last frame to the guest: the session ends when that waits at the NIC. What the guest sends
+// behind it depends on when the host ends the emulator.
+func released(records []Record) []Record {
+	for i, r := range slices.Backward(records) {
+		if p, ok := packet.Parse(r.Frame); ok && p.Source == peerMAC {
+			return records[:i+1]
+		}
+	}
+	return nil
+}
+
 // Match pairs requests and replies. Time begins with the capture's first record, so that it does not depend on the date
 // at which the guest's clock starts.
 func Match(records []Record) Exchange {

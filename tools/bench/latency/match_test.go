@@ -139,3 +139,22 @@ func TestHash(t *testing.T) {
 		}
 	}
 }
+
+// What the guest answers behind the last release is not looked at: it is there or not, as the host's clock has it.
+func TestReleased(t *testing.T) {
+	p := testPeer(0)
+	request := p.request(testGuest, payload(measured, 0, requestPayload))
+	records := []Record{
+		record(100, request),
+		record(150, echo(request)),
+		record(200, p.Filler()), // the last release
+		record(210, echo(request)),
+		record(220, echo(request)),
+	}
+	if got := released(records); len(got) != 3 {
+		t.Errorf("%d records, want 3", len(got))
+	}
+	if got := released(records[3:]); got != nil {
+		t.Errorf("%d records of a capture without a release, want none", len(got))
+	}
+}

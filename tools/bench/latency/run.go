@@ -112,6 +112,9 @@ func Run(ctx context.Context, config Config, c Case) (*Result, error) {
 	} else if c.Mode == Task {
 		return nil, ErrNoPlugin
 	}
+	if c.Guest == "" {
+		records = released(records)
+	}
 	e := Match(records)
 	if c.Mode == Task {
 		e.Samples = expiries(trace.Marks, records, e.Samples, c.Shift)
