@@ -10,12 +10,25 @@ import (
 
 	"mortise/drivers/gic"
 	"mortise/drivers/mmio"
+	"mortise/stack/files/transcript"
 )
 
 // The console is UART1, 115,200 baud, on the board's debug USB connector. Lines end with a line feed alone.
 //
 //go:linkname printk runtime/goos.Printk
-func printk(c byte) { imx6ul.UART1.Tx(c) }
+func printk(c byte) {
+	Printed.Put(c)
+	imx6ul.UART1.Tx(c)
+}
+
+// Printed is what the console has printed since the start: all of the start, and the end.
+var Printed = transcript.Text{First: printedFirst[:], Last: printedLast[:]}
+
+// In bytes; a start prints less than one KiB, a fault with its chain of calls two.
+var (
+	printedFirst [8 << 10]byte
+	printedLast  [32 << 10]byte
+)
 
 // maxLine bounds a console line in bytes.
 const maxLine = 256

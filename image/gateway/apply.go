@@ -41,6 +41,7 @@ func (g *gatewayImage) apply(text []byte) error {
 	g.supervise.Lock()
 	defer g.supervise.Unlock()
 	g.policy.SetLimit(cfg.RestartsPerMinute)
+	g.text.Store(&text)
 	g.describe(tables)
 	return nil
 }

@@ -240,6 +240,10 @@ func TestHang(t *testing.T) {
 	if err != nil || !strings.Contains(page, "an activation for a kick of in-band") {
 		t.Errorf("the page says nothing of the run before (%v)", err)
 	}
+	if crash, err := r.get("/files/crash"); err != nil || !strings.HasPrefix(crash, "the run before ended without being asked to") ||
+		!strings.Contains(crash, "main.injected") {
+		t.Errorf("/files/crash = %q, %v", crash, err)
+	}
 	r.served(t, "the oob stage")
 }
 

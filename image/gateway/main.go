@@ -5,7 +5,8 @@
 // main.go says in what order things start, devices.go maps the configuration to devices, sockets.go to oob ports (which stack/admin
 // switches), apply.go takes another one at run time, dispatch.go is the oob stage's activation, tasks.go its tasks, link.go follows the cables, service.go serves in-band's
 // interrupts, supervise.go starts and stops the oob stage, watchdog.go and watchdog_oob.go feed
-// the watchdog and note what a reset would otherwise take away, status.go is what the status page shows.
+// the watchdog and note what a reset would otherwise take away, status.go is what the status page shows, files.go what the console's
+// file commands do.
 // load_*.go and inject*.go are built into images for tests only.
 //
 // Stage: in-band; dispatch.go and inject_oob.go run in the oob stage.
@@ -24,6 +25,7 @@ import (
 	"mortise/board/mx6ullevk"
 	"mortise/stack/admin"
 	"mortise/stack/divert"
+	"mortise/stack/files"
 	"mortise/stack/gateway"
 	"mortise/stack/guard"
 	"mortise/stack/inband"
@@ -46,6 +48,7 @@ type gatewayImage struct {
 	irqs    []uint32 // of devices
 	stack   *inband.Stack
 	admin   *admin.Admin
+	files   *files.Tree
 	started time.Time
 
 	supervise sync.Mutex // held while the oob stage or its devices change hands
@@ -55,6 +58,7 @@ type gatewayImage struct {
 
 	beatAt uint32 // activations at the last beat
 
+	text      atomic.Pointer[[]byte]          // of the configuration
 	described atomic.Pointer[[]status.Device] // what changes with the configuration only of each device
 }
 
@@ -104,6 +108,9 @@ func (g *gatewayImage) start() error {
 	if err := g.addTasks(); err != nil {
 		return err
 	}
+	if err := g.keepFiles(); err != nil {
+		return err
+	}
 	if err := g.startInband(); err != nil {
 		return err
 	}
@@ -137,6 +144,7 @@ func fuseMAC(controller string) (gateway.MAC, bool) {
 // configure reads the configuration that is embedded in the image.
 func (g *gatewayImage) configure() (err error) {
 	g.cfg, g.tables, err = compile(mortise.GatewayTOML)
+	g.text.Store(&mortise.GatewayTOML)
 	return err
 }
 
@@ -176,6 +184,7 @@ func (g *gatewayImage) startInband() (err error) {
 		return fmt.Errorf("status page: %w", err)
 	}
 	api := status.Route{Pattern: admin.Path, Handler: g.admin.Handler(g.cfg.Status.Control)}
-	go func() { log.Printf("status page: %v", status.Serve(l, g.status, api)) }()
+	kept := status.Route{Pattern: files.Path, Handler: g.files.Handler()}
+	go func() { log.Printf("status page: %v", status.Serve(l, g.status, api, kept)) }()
 	return nil
 }

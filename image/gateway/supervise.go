@@ -116,7 +116,7 @@ func (g *gatewayImage) serveConsole() {
 		{Verb: "task list", Help: "the oob tasks, and what is counted of them", Run: func(w io.Writer, _ []string) error {
 			return tellTasks(w)
 		}},
-	}, g.admin.Commands()...)...)
+	}, append(g.admin.Commands(), g.files.Commands()...)...)...)
 	go c.Serve(mx6ullevk.ReadLine, os.Stdout)
 }
 

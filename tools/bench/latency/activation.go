@@ -12,7 +12,24 @@ import (
 
 // LongestActivation is what the oob stage's longest activation of a run took, in instructions, and the most that it can
 // take: what tools/oobcheck computes from the image.
+//
+// The stage takes it itself, from the machine's start on, without the plugin and at any shift, as it does on hardware: the bound
+// holds for that. Activations are the plugin's, exact and of the measured requests only: they say what one of these may have
+// had to wait for. agree holds the one against the other.
 type LongestActivation struct{ Measured, Bound int64 }
+
+// unmeasured is what the stage does not take of an activation, in instructions: from when dispatch has returned to the return
+// from the vector (tools/oobcheck/activation).
+const unmeasured = 12
+
+// agree returns an error if the plugin saw an activation that is longer than any that the stage took.
+func (r *Result) agree() error {
+	if r.Longest.Bound != 0 && r.Activations.Longest > r.Longest.Measured+unmeasured {
+		return fmt.Errorf("an activation took %d instructions, and by the stage's own measurement none more than %d: one of them is wrong",
+			r.Activations.Longest, r.Longest.Measured+unmeasured)
+	}
+	return nil
+}
 
 // meter reads the longest activation of a guest.
 type meter struct {

@@ -60,6 +60,23 @@ func TestRefine(t *testing.T) {
 	}
 }
 
+// TestAgree has the plugin's longest activation be one that the stage took, too.
+func TestAgree(t *testing.T) {
+	for _, c := range []struct {
+		plugin, stage, bound int64
+		ok                   bool
+	}{
+		{700, 8000, 9000, true}, {8012, 8000, 9000, true}, {8013, 8000, 9000, false},
+		{0, 8000, 9000, true}, // without a plugin
+		{700, 0, 0, true},     // a guest without a stage
+	} {
+		r := &Result{Activations: Activations{1, 1, c.plugin}, Longest: LongestActivation{c.stage, c.bound}}
+		if err := r.agree(); (err == nil) != c.ok {
+			t.Errorf("plugin %d, stage %d: %v, want ok %v", c.plugin, c.stage, err, c.ok)
+		}
+	}
+}
+
 // TestActivations counts those from the first request to the last reply.
 func TestActivations(t *testing.T) {
 	const second = 1_000_000 // in microseconds

@@ -121,6 +121,9 @@ func Run(ctx context.Context, config Config, c Case) (*Result, error) {
 	}
 	r.Samples, r.Duplicates, r.Garbled = e.Samples, e.Duplicates, e.Garbled
 	r.Activations = activations(trace.Activations, records, e.Samples)
+	if err := r.agree(); err != nil {
+		return nil, err
+	}
 	r.Flood = FloodCount{e.FloodSent, e.FloodAnswered}
 	r.Statistics, r.Hash = Summarize(e.Samples, c.Shift), Hash(e.Samples)
 	r.Distribution = distribution(e.Samples, c.Shift)

@@ -100,7 +100,7 @@ var (
 	// stockPeer is the firmware that ours is compared with: TamaGo's own board and drivers.
 	stockPeer = "image/stockpeer"
 	// inband are the packages that have no oob half.
-	inband = []string{"./stack/admin", "./stack/console", "./stack/gateway", "./stack/guard", "./stack/inband", "./stack/status"}
+	inband = []string{"./stack/admin", "./stack/console", "./stack/files", "./stack/gateway", "./stack/guard", "./stack/inband", "./stack/status"}
 )
 
 // within reports whether path is one of the folders or below one.
