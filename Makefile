@@ -14,7 +14,7 @@ help:
 	@echo 'make firmware   build build/mx6ullevk/gateway.elf'
 	@echo '                LOAD=gc,print: gateway-load.elf, with in-band load (gc, spin, print, reload, send, bulk)'
 	@echo '                TASKS=control: gateway-control.elf, with the oob tasks of image/gateway/tasks_control.go'
-	@echo 'make run        boot it in QEMU with live peers; a table of latencies; ^C ends it'
+	@echo 'make run        boot it in QEMU with live peers, and forward.toml; a table of latencies; ^C ends it'
 	@echo '                FOR=20s: end by itself  PCAP=FILE: keep a capture'
 	@echo 'make test       all tests, those in QEMU too'
 	@echo 'make bench      the published latency figures, in virtual time; FULL=1: the whole matrix; REPEAT=2: each twice'
@@ -22,7 +22,7 @@ help:
 	@echo 'make check      go vet, rules for oob code, gofmt, import rules'
 	@echo 'make clean      remove build/'
 	@echo
-	@echo 'CONFIG=FILE     another configuration than gateway.toml (firmware, run)'
+	@echo 'CONFIG=FILE     another configuration than gateway.toml (firmware), gateway.toml and forward.toml (run)'
 	@echo 'QEMU=PATH       this qemu-system-arm (run, test, bench); else the installed one, else it gets installed'
 	@echo 'TAMAGO=PATH     this go command that knows GOOS=tamago; else one is made and kept in the cache'
 

@@ -27,7 +27,13 @@ func (d *device) admit(addr uintptr, n uint32) (action, rest uint32) {
 	on := proceed
 	if d.rules != 0 {
 		c := (*forward.Classifier)(unsafe.Add(nil, d.rules))
-		if i := c.Table.Match(addr, n); i < rules.Max {
+		i := uint32(0)
+		if c.Table.HasOne != 0 {
+			i = c.Table.MatchOne(addr, n)
+		} else {
+			i = c.Table.Match(addr, n)
+		}
+		if i < rules.Max {
 			d.matched[i]++
 			r := &c.Rule[i]
 			if r.Outs == 1 {

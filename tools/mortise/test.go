@@ -22,7 +22,7 @@ const (
 	envLoad   = "MORTISE_LOAD_ELF"   // an image for each in-band load: gc=PATH:spin=PATH
 	envTasks  = "MORTISE_TASKS_ELF"  // images with oob tasks: NAME=PATH:NAME+LOAD=PATH
 	envInject = "MORTISE_INJECT_ELF" // the image with fault injection
-	envRules  = "MORTISE_RULES_ELF"  // images with forwarding rules, as many: 1=PATH:64=PATH:1+reload=PATH
+	envRules  = "MORTISE_RULES_ELF"  // images with forwarding rules, as many: 1=PATH:64=PATH:1+reload=PATH; run: that of make run
 	envLogs   = "MORTISE_TEST_LOGS"  // folder for the serial log and the capture of a test that failed
 )
 
@@ -221,6 +221,14 @@ func (r *testRun) images(ctx context.Context) (string, error) {
 		}
 		rules = append(rules, want+"="+o.File())
 	}
+	run := firmware.Options{Out: filepath.Join(r.root, "build", "test", "gateway-run.elf")}
+	if run.Config, err = forwarding(r.root, filepath.Join(r.root, "build", "test", "run")); err != nil {
+		return "", err
+	}
+	if err := r.build(ctx, &run); err != nil {
+		return "", err
+	}
+	rules = append(rules, "run="+run.File())
 	var loads []string
 	for _, load := range tested {
 		loads = append(loads, load+"="+built[load])

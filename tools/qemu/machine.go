@@ -57,7 +57,7 @@ type Port struct {
 	Barrier *Barrier
 }
 
-// Net is the other end of a port's cable: a *Wire, User or Unconnected.
+// Net is the other end of a port's cable: a *Wire, User, Hub or Unconnected.
 type Net interface {
 	netdev(id string, l *launch) string
 }
@@ -68,6 +68,20 @@ type Unconnected struct{}
 func (Unconnected) netdev(id string, l *launch) string {
 	l.hubs++
 	return fmt.Sprintf("hubport,id=%s,hubid=%d", id, l.hubs)
+}
+
+// Hub joins several ends: each gets what any other sends. A switch it is not: all frames go to all.
+type Hub []Net
+
+func (h Hub) netdev(id string, l *launch) string {
+	l.hubs++
+	hub := l.hubs
+	for i, n := range h {
+		end := fmt.Sprintf("%s-end%d", id, i)
+		l.netdevs = append(l.netdevs, "-netdev", n.netdev(end, l),
+			"-netdev", fmt.Sprintf("hubport,id=%s-port,hubid=%d,netdev=%s", end, hub, end))
+	}
+	return fmt.Sprintf("hubport,id=%s,hubid=%d", id, hub)
 }
 
 // User is QEMU's own network in user space: 10.0.2.0/24, gateway 10.0.2.2.
@@ -96,10 +110,11 @@ func (u User) netdev(id string, _ *launch) string {
 
 // launch collects what a command line refers to: files that the emulator inherits, and the first error.
 type launch struct {
-	files []*os.File
-	owner []**os.File // where each of files is kept until the emulator has it
-	hubs  int
-	err   error
+	files   []*os.File
+	owner   []**os.File // where each of files is kept until the emulator has it
+	hubs    int
+	netdevs []string // arguments ahead of the port's own
+	err     error
 }
 
 const firstFile = 3 // exec.Cmd numbers ExtraFiles from here
@@ -182,7 +197,9 @@ func (p *Port) arguments(id string, l *launch) []string {
 	if far == nil {
 		far = Unconnected{}
 	}
-	args := []string{"-netdev", far.netdev(id, l), "-net", "nic,netdev=" + id}
+	own := far.netdev(id, l)
+	args := append(l.netdevs, "-netdev", own, "-net", "nic,netdev="+id)
+	l.netdevs = nil
 	if p.Release > 0 {
 		args = append(args, "-object", fmt.Sprintf("filter-buffer,id=%s-release,netdev=%s,queue=tx,interval=%d",
 			id, id, p.Release.Microseconds()))

@@ -43,6 +43,12 @@ func TestCommandLine(t *testing.T) {
 				"-netdev hubport,id=net0,hubid=1 -net nic,netdev=net0 " +
 				"-object filter-dump,id=net0-dump,netdev=net0,queue=all,file=0.pcap " +
 				"-netdev user,id=net1,restrict=on,hostfwd=tcp:127.0.0.1:8080-10.0.2.15:80 -net nic,netdev=net1"},
+		{"hub", Machine{Kernel: "k.elf", Ports: []Port{{}, {Net: Hub{User{Restricted: true}, Unconnected{}}, PCAP: "1.pcap"}}},
+			board + "-serial null -netdev hubport,id=net0,hubid=1 -net nic,netdev=net0 " +
+				"-netdev user,id=net1-end0,restrict=on -netdev hubport,id=net1-end0-port,hubid=2,netdev=net1-end0 " +
+				"-netdev hubport,id=net1-end1,hubid=3 -netdev hubport,id=net1-end1-port,hubid=2,netdev=net1-end1 " +
+				"-netdev hubport,id=net1,hubid=2 -net nic,netdev=net1 " +
+				"-object filter-dump,id=net1-dump,netdev=net1,queue=all,file=1.pcap"},
 		{"lock step", Machine{Kernel: "k.elf", Ports: []Port{
 			{Net: wire, PCAP: "0.pcap", Release: 30011 * time.Microsecond, Barrier: barrier},
 		}},

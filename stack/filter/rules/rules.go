@@ -7,6 +7,8 @@
 // prefixes; a MAC address in a hash table without collisions. What a
 // rule stands for lies beside the Table: a verdict, or where to forward to. Package compile makes Tables from text.
 //
+// A single rule whose fields are plain enough is shorter compared as it is: MatchOne does, where the Table says so.
+//
 // A Table is a plain value of fixed size without pointers: in-band fills it, the oob stage's owner copies it.
 //
 // Stage: any. Follows: package wire's documents. Does not support: IPv6 (but as an ethertype), fields behind the ports.
@@ -73,6 +75,9 @@ const (
 
 // Table is rules, compiled. The zero value has none.
 type Table struct {
+	HasOne uint32 // not 0: there is one rule, and MatchOne is for it
+	One    One
+
 	Uses    uint32
 	All     Set // the rules there are
 	NotIPv4 Set // that ask for nothing in IPv4

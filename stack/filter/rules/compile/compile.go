@@ -68,6 +68,11 @@ func Compile(t *rules.Table, list []*Rule) error {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
 	}
+	if len(list) == 1 {
+		if one, ok := list[0].one(); ok {
+			t.One, t.HasOne = one, 1
+		}
+	}
 	return nil
 }
 

@@ -1,6 +1,6 @@
 // Package demo runs the firmware in the emulator with live peers and shows both stages' latency while it runs.
 //
-// A real-time peer speaks raw Ethernet to the oob ports, an in-band peer UDP and TCP to the device in QEMU's user
+// A real-time peer speaks raw Ethernet to the oob ports, and sends frames that rules forward from one port to the other; an in-band peer UDP and TCP to the device in QEMU's user
 // network, on loopback addresses of the host. Every other phase loads in-band with HTTP requests, which make it allocate
 // and collect. Latency is taken where the frames pass the NIC, from the emulator's capture and on its virtual clock
 // (shared/measure.md), so it does not depend on how fast the host's programs are scheduled: within 2 µs, because virtual
@@ -56,7 +56,7 @@ func Run(ctx context.Context, c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	s := &session{Config: c, plan: p, tracker: NewTracker(p.echoPorts())}
+	s := &session{Config: c, plan: p, tracker: NewTracker(p.flows())}
 	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.boot(ctx); err != nil {
 		return ending(ctx, err)
@@ -91,16 +91,20 @@ type session struct {
 	start   time.Time
 }
 
-// echoPorts returns the UDP port of each flow's echo service, in the table's order.
-func (p *plan) echoPorts() []uint16 {
-	var ports []uint16
-	for range p.oob {
-		ports = append(ports, gateway.EchoPort)
+// flows returns what the tracker must know of each flow, in the table's order.
+func (p *plan) flows() []Flow {
+	var flows []Flow
+	for _, f := range p.oob {
+		if x := f.crosses; x != nil {
+			flows = append(flows, Flow{EtherType: x.etherType, In: f.port, Out: x.out})
+		} else {
+			flows = append(flows, Flow{Port: gateway.EchoPort})
+		}
 	}
 	for _, f := range p.inband {
-		ports = append(ports, f.echo)
+		flows = append(flows, Flow{Port: f.echo})
 	}
-	return ports
+	return flows
 }
 
 // boot starts the machine and waits until both stages serve.
@@ -148,7 +152,8 @@ func (s *session) explain(err error) error {
 	return err
 }
 
-// ports lays the cables: a wire to each port with an oob flow, the user network to the in-band device, a tap on each.
+// ports lays the cables: a wire to each port with an oob flow, the user network to the in-band device, a tap on each. Where both are
+// asked for because frames are forwarded there, a hub joins them.
 func (s *session) ports() ([]qemu.Port, error) {
 	var err error
 	if s.taps, err = newTaps(s.PCAP, s.tracker); err != nil {
@@ -156,26 +161,37 @@ func (s *session) ports() ([]qemu.Port, error) {
 	}
 	ports := make([]qemu.Port, len(controllers))
 	wires := make([]*qemu.Wire, len(controllers))
+	echoes := make([]bool, len(controllers))
 	for _, f := range s.plan.oob {
-		if wires[f.port] != nil {
-			continue
+		echoes[f.port] = echoes[f.port] || f.crosses == nil
+		ends := []int{f.port}
+		if f.crosses != nil {
+			ends = append(ends, f.crosses.out)
 		}
-		w, err := qemu.NewWire()
-		if err != nil {
-			return nil, err
+		for _, i := range ends {
+			if wires[i] != nil {
+				continue
+			}
+			w, err := qemu.NewWire()
+			if err != nil {
+				return nil, err
+			}
+			wires[i], ports[i].Net = w, w
+			s.wires = append(s.wires, w)
 		}
-		wires[f.port], ports[f.port].Net = w, w
-		s.wires = append(s.wires, w)
 	}
 	s.peer = newPeer(s.plan.oob, wires, s.tracker)
 	for _, f := range s.plan.inband {
-		if wires[f.port] != nil {
+		if echoes[f.port] {
 			continue // its cable leads to the real-time peer
 		}
 		if s.inband, err = newInbandPeer(f, uint8(len(s.plan.oob))); err != nil {
 			return nil, err
 		}
 		ports[f.port].Net = s.inband.network()
+		if w := wires[f.port]; w != nil {
+			ports[f.port].Net = qemu.Hub{s.inband.network(), w}
+		}
 	}
 	for i := range ports {
 		if ports[i].Net == nil {

@@ -3,6 +3,7 @@ package demo
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/checksum"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 
+	"mortise/stack/filter/rules/compile"
 	"mortise/stack/gateway"
 	"mortise/tools/packet"
 	"mortise/tools/pcap"
@@ -88,6 +90,11 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("probe %+v comes back as %+v, %v", p, again, ok)
 			}
 		}
+		if p, _, ok := parseCyclic(frame); ok {
+			if again, ok := parseHead(p.cyclic()); !ok || again != p {
+				t.Errorf("probe %+v comes back as %+v, %v", p, again, ok)
+			}
+		}
 		parseARPReply(frame)
 	})
 }
@@ -96,20 +103,20 @@ func TestTracker(t *testing.T) {
 	const ms = time.Millisecond
 	request := func(p probe) []byte { return udpFrame(host, guest, 0, p.payload()) }
 	reply := func(p probe) []byte { return udpFrame(guest, host, 0, p.payload()) }
-	tr := NewTracker([]uint16{gateway.EchoPort})
+	tr := NewTracker([]Flow{{Port: gateway.EchoPort}})
 	fast, slow, lost, late := probe{seq: 1}, probe{seq: 2, phase: Loaded}, probe{seq: 3}, probe{seq: 4, phase: Loaded}
-	tr.See(0*ms, request(fast))
-	tr.See(5*us, reply(fast))
-	tr.See(6*us, reply(fast)) // a second reply to the same request counts for nothing
-	tr.See(1*ms, request(slow))
-	tr.See(2*ms, request(lost))
-	tr.See(3*ms, reply(slow))
-	tr.See(3*ms, request(probe{flow: 7})) // nobody's flow
-	tr.See(lostAfter+4*ms, request(late)) // by now lost is lost
+	tr.See(0, 0*ms, request(fast))
+	tr.See(0, 5*us, reply(fast))
+	tr.See(0, 6*us, reply(fast)) // a second reply to the same request counts for nothing
+	tr.See(0, 1*ms, request(slow))
+	tr.See(0, 2*ms, request(lost))
+	tr.See(0, 3*ms, reply(slow))
+	tr.See(0, 3*ms, request(probe{flow: 7})) // nobody's flow
+	tr.See(0, lostAfter+4*ms, request(late)) // by now lost is lost
 	if got := tr.Pending(); got != 1 {
 		t.Errorf("Pending = %d, want 1", got)
 	}
-	tr.See(lostAfter+5*ms, reply(lost)) // too late to be found again
+	tr.See(0, lostAfter+5*ms, reply(lost)) // too late to be found again
 	tr.Close()
 	want := [NumPhases]Cell{
 		Idle:   {Sent: 2, Lost: 1, Answered: 1, Median: 5 * us, P99: 5 * us, Max: 5 * us},
@@ -117,6 +124,33 @@ func TestTracker(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, tr.Cells(0)); diff != "" {
 		t.Errorf("Cells (-want +got):\n%s", diff)
+	}
+}
+
+// A frame that crosses the gateway is seen at two ports, of which two readers tell: in either order.
+func TestTrackerCrossing(t *testing.T) {
+	const ms = time.Millisecond
+	x := &crossing{etherType: 0x8892}
+	x.header = headerFor(&compile.Rule{EtherTypes: []uint16{0x8892}, PCP: 1 << 6}, peerMAC(0))
+	tr := NewTracker([]Flow{{Port: gateway.EchoPort}, {EtherType: 0x8892, In: 0, Out: 1}})
+	of := func(seq uint32) []byte { return x.frame(probe{flow: 1, seq: seq}) }
+	tr.See(0, 1*ms, of(1))
+	tr.See(1, 1*ms+3*us, of(1))
+	tr.See(1, 2*ms+4*us, of(2)) // left, before we hear that it has entered
+	tr.See(0, 2*ms, of(2))
+	tr.See(1, 2*ms+9*us, of(2)) // again: counts for nothing
+	tr.See(0, 3*ms, of(3))      // lost
+	tr.See(0, 4*ms, of(4))
+	tr.See(1, 4*ms+3*us, append(x.header[:len(x.header)-2:len(x.header)-2], of(4)[len(x.header)-1:]...)) // garbled
+	if got := tr.Seen(2); got != 4 {
+		t.Errorf("Seen = %d, want 4", got)
+	}
+	tr.See(0, lostAfter+5*ms, of(5))
+	tr.See(1, lostAfter+5*ms+5*us, of(5))
+	tr.Close()
+	want := Cell{Sent: 5, Lost: 2, Answered: 3, Median: 4 * us, P99: 5 * us, Max: 5 * us}
+	if got := tr.Cells(1)[Idle]; got != want {
+		t.Errorf("Cells = %+v, want %+v", got, want)
 	}
 }
 
@@ -131,13 +165,13 @@ func dump(frames ...[]byte) []byte {
 
 func TestTapsReadAndKeep(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "all.pcap")
-	tr := NewTracker([]uint16{gateway.EchoPort})
+	tr := NewTracker([]Flow{{Port: gateway.EchoPort}})
 	taps, err := newTaps(path, tr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	stream := dump(udpFrame(host, guest, 0, probe{}.payload()), udpFrame(guest, host, 0, probe{}.payload()))
-	if err := taps.read(bytes.NewReader(stream[:len(stream)-1])); err != nil {
+	if err := taps.read(0, bytes.NewReader(stream[:len(stream)-1])); err != nil {
 		t.Errorf("read of a capture that was cut off: %v", err)
 	}
 	if got := tr.Pending(); got != 1 {
@@ -156,7 +190,7 @@ func TestTapsReadAndKeep(t *testing.T) {
 }
 
 func TestTapsFollowAPipe(t *testing.T) {
-	tr := NewTracker([]uint16{gateway.EchoPort})
+	tr := NewTracker([]Flow{{Port: gateway.EchoPort}})
 	taps, err := newTaps("", tr)
 	if err != nil {
 		t.Fatal(err)
@@ -187,7 +221,7 @@ func TestCaptureRefusesAnotherFormat(t *testing.T) {
 		"record": append(pcap.AppendHeader(nil), bytes.Repeat([]byte{0xff}, 60)...),
 	} {
 		taps := taps{tracker: NewTracker(nil)}
-		if err := taps.read(bytes.NewReader(stream)); err == nil {
+		if err := taps.read(0, bytes.NewReader(stream)); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -245,7 +279,7 @@ func TestVerdict(t *testing.T) {
 		want        string // "" for a run that went well
 	}{
 		{"all answered", []Row{{"a", [NumPhases]Cell{cell(9, 0), cell(9, 0)}}}, 0, false, ""},
-		{"one lost under load", []Row{{"a", [NumPhases]Cell{cell(9, 0), cell(9, 1)}}}, 0, false, "1 of 18 oob replies were lost"},
+		{"one lost under load", []Row{{"a", [NumPhases]Cell{cell(9, 0), cell(9, 1)}}}, 0, false, "1 of 18 oob replies or forwarded frames were lost"},
 		{"interrupted", []Row{{"a", [NumPhases]Cell{cell(9, 9)}}}, 0, true, ""},
 		{"one never arrived", []Row{{"a", [NumPhases]Cell{cell(9, 0)}}}, 1, false, "1 oob requests never entered the NIC"},
 		{"one row silent", []Row{{"a", [NumPhases]Cell{cell(9, 0)}}, {Name: "b"}}, 0, false, "b: no reply at all"},
@@ -279,8 +313,70 @@ func TestPlan(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("plan of the default configuration (-want +got):\n%s", diff)
 	}
+	crosses, err := newPlan(configuration(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = nil
+	for _, f := range crosses.oob[len(p.oob):] {
+		got = append(got, fmt.Sprintf("%s: %x from port %d to %d", f.name, f.crosses.header, f.port, f.crosses.out))
+	}
+	want = []string{
+		"forward rt0 → lan0: 010ecf000000" + "027065657200" + "81000064" + "8892 from port 0 to 1",
+		"forward lan0 → rt0: 010ecf000000" + "027065657201" + "8892 from port 1 to 0",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("what is forwarded in a run (-want +got):\n%s", diff)
+	}
 	if _, err := newPlan(&gateway.Config{}); err == nil {
 		t.Error("plan without an oob port: no error")
+	}
+}
+
+// configuration is the one that a run has.
+func configuration(t *testing.T) *gateway.Config {
+	t.Helper()
+	text, err := Configuration("../../../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "gateway.toml")
+	if err := os.WriteFile(path, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err := gateway.Load(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// Rules that the peer has no frame for, or that an earlier one keeps frames from, are not measured.
+func TestCrossings(t *testing.T) {
+	c := configuration(t)
+	rule := func(line string) *compile.Rule {
+		r, err := compile.ParseLine(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	to := func(device string) []gateway.Destination { return []gateway.Destination{{Device: device}} }
+	c.Forward = []gateway.Forward{
+		{From: "rt0", Match: rule("protocol=udp"), To: to("lan0")},
+		{From: "rt0", Match: rule("ethertype=ipv4"), To: to("lan0")},
+		{From: "rt0", Match: rule("ethertype=ptp verdict=drop")},
+		{From: "rt0", Match: rule("ethertype=ptp vlan=7"), To: to("lan0")},
+		{From: "rt0", Match: rule("ethertype=avtp"), To: to("rt0")},
+		{From: "rt0", Match: rule("ethertype=goose pcp=4 vlan=9 dst_mac=02:00:00:00:00:09"), To: to("lan0")},
+	}
+	flows := crossings(c)
+	if len(flows) != 1 {
+		t.Fatalf("%d flows, want 1", len(flows))
+	}
+	const want = "020000000009" + "027065657200" + "81008009" + "88b8"
+	if got := fmt.Sprintf("%x", flows[0].crosses.header); got != want {
+		t.Errorf("header %s, want %s", got, want)
 	}
 }
 

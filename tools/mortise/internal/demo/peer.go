@@ -20,7 +20,7 @@ const (
 	receiveWait   = 50 * time.Millisecond // how soon the receiver sees that it should end
 )
 
-// peer is the real-time peer: it speaks raw Ethernet to the oob ports.
+// peer is the real-time peer: it speaks raw Ethernet to the oob ports, and has both ends of what is forwarded.
 type peer struct {
 	flows   []oobFlow
 	wires   []*qemu.Wire // by port of the board; nil: none
@@ -46,7 +46,7 @@ func (p *peer) resolve(ctx context.Context, ended <-chan struct{}) error {
 	for {
 		missing := 0
 		for i, f := range p.flows {
-			if _, ok := p.mac(i); ok {
+			if _, ok := p.mac(i); ok || f.crosses != nil {
 				continue
 			}
 			missing++
@@ -74,7 +74,7 @@ func (p *peer) mac(flow int) (mac packet.MAC, ok bool) {
 	return mac, ok
 }
 
-// run sends echo requests, the flows in turn, until ctx is done. Each waits until the one before has entered the NIC, so
+// run sends echo requests and frames to be forwarded, the flows in turn, until ctx is done. Each waits until the one before has entered the NIC, so
 // that no two do at one instant of the virtual clock: the second one's latency would contain the first one's.
 func (p *peer) run(ctx context.Context) error {
 	var wg sync.WaitGroup
@@ -95,15 +95,23 @@ func (p *peer) run(ctx context.Context) error {
 		}
 		i := int(seq) % len(p.flows)
 		f := &p.flows[i]
-		mac, _ := p.mac(i)
-		pr := probe{flow: uint8(i), phase: Phase(p.phase.Load()), seq: seq}
-		to := station{mac: mac, addr: f.target, port: gateway.EchoPort}
-		if err := p.wires[f.port].Send(udpFrame(f.from, to, f.vid, pr.payload())); err != nil {
+		if err := p.wires[f.port].Send(p.frame(i, probe{flow: uint8(i), phase: Phase(p.phase.Load()), seq: seq})); err != nil {
 			return err
 		}
 		p.sent.Add(1)
 		seq++
 	}
+}
+
+// frame returns the frame of a flow that carries a probe.
+func (p *peer) frame(flow int, pr probe) []byte {
+	f := &p.flows[flow]
+	if f.crosses != nil {
+		return f.crosses.frame(pr)
+	}
+	mac, _ := p.mac(flow)
+	to := station{mac: mac, addr: f.target, port: gateway.EchoPort}
+	return udpFrame(f.from, to, f.vid, pr.payload())
 }
 
 // waiting returns how many requests have been sent and not entered the NIC.
@@ -137,7 +145,7 @@ func (p *peer) learn(port int, frame []byte) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, f := range p.flows {
-		if f.port == port && f.vid == vid && f.target == from.addr {
+		if f.crosses == nil && f.port == port && f.vid == vid && f.target == from.addr {
 			p.macs[i] = from.mac
 		}
 	}

@@ -11,17 +11,18 @@ import (
 
 // A plan says what of a configuration can be measured, and from where.
 type plan struct {
-	oob    []oobFlow
+	oob    []oobFlow    // echoes first, then what is forwarded
 	inband []inbandFlow // at most one; none: no device lies in QEMU's user network
 }
 
-// oobFlow is an echo service of the oob stage.
+// oobFlow is what the real-time peer asks of the oob stage: an echo service, or frames that a rule forwards.
 type oobFlow struct {
-	name   string
-	port   int // of the board: 0 is ENET1
-	vid    uint16
-	target netip.Addr
-	from   station
+	name    string
+	port    int // of the board, where frames enter: 0 is ENET1
+	crosses *crossing
+	vid     uint16 // of an echo, as what follows
+	target  netip.Addr
+	from    station
 }
 
 // inbandFlow is the in-band services of a device.
@@ -70,8 +71,9 @@ func newPlan(c *gateway.Config) (*plan, error) {
 			}
 		}
 	}
+	p.oob = append(p.oob, crossings(c)...)
 	if len(p.oob) == 0 {
-		return nil, fmt.Errorf("the configuration has no oob port with an echo service: there is nothing to measure")
+		return nil, fmt.Errorf("the configuration has no oob port with an echo service, and forwards nothing: there is nothing to measure")
 	}
 	return &p, nil
 }

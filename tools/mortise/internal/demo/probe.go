@@ -18,7 +18,7 @@ const (
 
 func (p Phase) String() string { return [...]string{"idle", "loaded"}[p] }
 
-// probe is the content of an echo request: which flow, in which phase it was sent, which of them. The reply carries it
+// probe is the content of an echo request, or of a frame to be forwarded: which flow, in which phase it was sent, which of them. The reply carries it
 // back, so that the capture alone tells all there is to know.
 type probe struct {
 	flow  uint8
@@ -28,12 +28,17 @@ type probe struct {
 
 const (
 	probeMagic = "mortise:"
-	probeBytes = 64 // payload: as in the published figures
+	probeBytes = 64 // UDP payload: as in the published figures
+	// cyclicBytes are what makes an untagged frame the smallest there is, of 64 bytes with its checksum.
+	cyclicBytes = packet.MinFrame - packet.EthernetSize
 )
 
-// payload returns the UDP payload of the probe.
-func (p probe) payload() []byte {
-	b := make([]byte, probeBytes)
+// payload returns the UDP payload of the probe, cyclic what it is in a frame of its own.
+func (p probe) payload() []byte { return p.bytes(probeBytes) }
+func (p probe) cyclic() []byte  { return p.bytes(cyclicBytes) }
+
+func (p probe) bytes(size int) []byte {
+	b := make([]byte, size)
 	n := copy(b, probeMagic)
 	b[n], b[n+1] = p.flow, byte(p.phase)
 	binary.BigEndian.PutUint32(b[n+2:], p.seq)
@@ -42,7 +47,15 @@ func (p probe) payload() []byte {
 
 // parseProbe reads a UDP payload.
 func parseProbe(b []byte) (p probe, ok bool) {
-	if len(b) != probeBytes || string(b[:len(probeMagic)]) != probeMagic {
+	if len(b) != probeBytes {
+		return p, false
+	}
+	return parseHead(b)
+}
+
+// parseHead reads what a payload begins with.
+func parseHead(b []byte) (p probe, ok bool) {
+	if string(b[:len(probeMagic)]) != probeMagic {
 		return p, false
 	}
 	b = b[len(probeMagic):]

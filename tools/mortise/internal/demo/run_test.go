@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"mortise/stack/gateway"
 	"mortise/tools/qemu"
 )
 
@@ -35,21 +34,23 @@ func (w *watched) String() string {
 	return w.buf.String()
 }
 
-// onQEMU returns what runs the production image, which make test names in MORTISE_ELF.
+// onQEMU returns what runs the image that a run boots, with the rules of forward.toml: make test names it in MORTISE_RULES_ELF.
 func onQEMU(t *testing.T, out *watched) Config {
 	t.Helper()
-	image := os.Getenv("MORTISE_ELF")
+	image := ""
+	for _, item := range filepath.SplitList(os.Getenv("MORTISE_RULES_ELF")) {
+		if path, ok := strings.CutPrefix(item, "run="); ok {
+			image = path
+		}
+	}
 	if image == "" {
-		t.Skip("MORTISE_ELF names no firmware: make test sets it")
+		t.Skip("MORTISE_RULES_ELF names no firmware of a run: make test sets it")
 	}
 	e, err := qemu.Find("")
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := gateway.Load("../../../../gateway.toml", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	c := configuration(t)
 	dir := logDir(t)
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -79,10 +80,10 @@ func logDir(t *testing.T) string {
 
 var (
 	statusLine  = regexp.MustCompile(`status page +(http://127\.0\.0\.1:\d+/)`)
-	measuredRow = regexp.MustCompile(`(?m)^(oob|in-band) .*│ +\d+ +\d+ +\d+ +\d+ +\d+ │ +\d+ +\d+ +\d+ +\d+ +\d+$`)
+	measuredRow = regexp.MustCompile(`(?m)^(oob|forward|in-band) .*│ +\d+ +\d+ +\d+ +\d+ +\d+ │ +\d+ +\d+ +\d+ +\d+ +\d+$`)
 )
 
-// Both stages serve in both kinds of phase, nothing is lost, and the run ends by itself.
+// Both stages serve in both kinds of phase, frames cross the gateway, nothing is lost, and the run ends by itself.
 func TestRunEndsByItself(t *testing.T) {
 	var out watched
 	c := onQEMU(t, &out)
@@ -92,11 +93,24 @@ func TestRunEndsByItself(t *testing.T) {
 		t.Errorf("Run: %v", err)
 	}
 	_, summary, _ := strings.Cut(out.String(), "summary")
-	if rows := measuredRow.FindAllString(summary, -1); len(rows) != 3 {
-		t.Errorf("%d rows with figures in the summary, want 3", len(rows))
+	if rows := measuredRow.FindAllString(summary, -1); len(rows) != 5 {
+		t.Errorf("%d rows with figures in the summary, want 5", len(rows))
 	}
 	if info, err := os.Stat(c.PCAP); err != nil || info.Size() < 1<<10 {
 		t.Errorf("capture: %v, %v, want a file with frames", info, err)
+	}
+}
+
+// A run in which nothing is forwarded fails: here the image has no rules.
+func TestRunLosesFrames(t *testing.T) {
+	var out watched
+	c := onQEMU(t, &out)
+	if c.Kernel = os.Getenv("MORTISE_ELF"); c.Kernel == "" {
+		t.Skip("MORTISE_ELF names no firmware: make test sets it")
+	}
+	c.For = 2 * time.Second
+	if err := Run(t.Context(), c); err == nil || !strings.Contains(err.Error(), "forward rt0 → lan0: no reply at all") {
+		t.Errorf("Run = %v, want an error that says what is not forwarded", err)
 	}
 }
 

@@ -28,7 +28,7 @@ type View struct {
 }
 
 const (
-	nameWidth = 16
+	nameWidth = 18
 	cellWidth = 37
 )
 

@@ -57,7 +57,7 @@ func (t *taps) add(port int) (string, error) {
 	}
 	t.pipes = append(t.pipes, pipe)
 	t.wg.Go(func() {
-		if err := t.read(pipe); err != nil && !errors.Is(err, os.ErrClosed) {
+		if err := t.read(port, pipe); err != nil && !errors.Is(err, os.ErrClosed) {
 			select {
 			case t.failed <- fmt.Errorf("capture: %w", err):
 			default:
@@ -67,8 +67,8 @@ func (t *taps) add(port int) (string, error) {
 	return path, nil
 }
 
-// read passes on the frames of one port.
-func (t *taps) read(r io.Reader) error {
+// read passes on the frames of one port of the board.
+func (t *taps) read(port int, r io.Reader) error {
 	c, err := pcap.NewReader(r)
 	if err != nil {
 		return err
@@ -81,7 +81,7 @@ func (t *taps) read(r io.Reader) error {
 		if err != nil {
 			return err
 		}
-		t.tracker.See(time.Duration(rec.MicroS)*time.Microsecond, rec.Frame)
+		t.tracker.See(port, time.Duration(rec.MicroS)*time.Microsecond, rec.Frame)
 		if err := t.keep(&rec); err != nil {
 			return err
 		}

@@ -9,17 +9,27 @@ import (
 // collection that was measured on this board (stock TamaGo and gVisor: 0.25 s).
 const lostAfter = 2 * time.Second
 
-// Tracker pairs echo requests with their replies as they pass by the NIC, and keeps one account a flow and phase.
+// Tracker pairs echo requests with their replies, and frames that are forwarded with themselves, as they pass by the NICs, and keeps
+// one account a flow and phase.
 type Tracker struct {
 	mu    sync.Mutex
 	flows []account
 }
 
+// Flow is what a Tracker must know of a flow.
+type Flow struct {
+	Port uint16 // UDP port of the echo service: what goes there is a request
+	// Of a flow that crosses the gateway: the EtherType of its frames, and the ports of the board where they enter and leave.
+	EtherType uint16
+	In, Out   int
+}
+
 // account is what the tracker knows of one flow.
 type account struct {
-	port    uint16 // UDP port of the echo service: what goes there is a request
+	Flow
 	pending map[probe]time.Duration
-	order   []probe // pending, oldest first; answered ones are skipped
+	early   map[probe]time.Duration // left, and not yet seen to enter: another reader tells of that port
+	order   []probe                 // pending, oldest first; answered ones are skipped
 	latest  time.Duration
 	stats   [NumPhases]stats
 }
@@ -29,35 +39,72 @@ type stats struct {
 	latency    Histogram
 }
 
-// NewTracker returns a tracker of flows whose echo services are at the given UDP ports.
-func NewTracker(ports []uint16) *Tracker {
-	t := &Tracker{flows: make([]account, len(ports))}
+// NewTracker returns a tracker of flows.
+func NewTracker(flows []Flow) *Tracker {
+	t := &Tracker{flows: make([]account, len(flows))}
 	for i := range t.flows {
-		t.flows[i] = account{port: ports[i], pending: map[probe]time.Duration{}}
+		t.flows[i] = account{Flow: flows[i], pending: map[probe]time.Duration{}, early: map[probe]time.Duration{}}
 	}
 	return t
 }
 
-// See takes a frame that passed the NIC at a time of the virtual clock.
-func (t *Tracker) See(at time.Duration, frame []byte) {
-	p, src, dst, ok := parseEcho(frame)
-	if !ok || int(p.flow) >= len(t.flows) {
-		return
+// See takes a frame that passed the NIC of a port of the board at a time of the virtual clock.
+func (t *Tracker) See(port int, at time.Duration, frame []byte) {
+	if p, src, dst, ok := parseEcho(frame); ok {
+		if a := t.lock(p); a != nil {
+			defer t.mu.Unlock()
+			switch a.Port {
+			case dst:
+				a.enter(p, at)
+			case src:
+				a.leave(p, at)
+			}
+		}
+	} else if p, etherType, ok := parseCyclic(frame); ok {
+		if a := t.lock(p); a != nil {
+			defer t.mu.Unlock()
+			switch {
+			case etherType != a.EtherType:
+			case port == a.In:
+				a.enter(p, at)
+			case port == a.Out:
+				if _, entered := a.pending[p]; !entered {
+					a.early[p] = at
+				}
+				a.leave(p, at)
+			}
+		}
+	}
+}
+
+// lock returns the account that p belongs to, with t.mu held, or nil.
+func (t *Tracker) lock(p probe) *account {
+	if int(p.flow) >= len(t.flows) {
+		return nil
 	}
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	a := &t.flows[p.flow]
+	return &t.flows[p.flow]
+}
+
+// enter counts a probe that enters the NIC.
+func (a *account) enter(p probe, at time.Duration) {
 	a.latest = max(a.latest, at)
-	switch a.port {
-	case dst:
-		a.stats[p.phase].sent++
-		a.pending[p] = at
-		a.order = append(a.order, p)
-	case src:
-		if sent, ok := a.pending[p]; ok {
-			delete(a.pending, p)
-			a.stats[p.phase].latency.Add(at - sent)
-		}
+	a.stats[p.phase].sent++
+	a.pending[p] = at
+	a.order = append(a.order, p)
+	if left, ok := a.early[p]; ok {
+		a.leave(p, left)
+	}
+	a.expire()
+}
+
+// leave counts a probe that leaves, or its reply, if it is awaited.
+func (a *account) leave(p probe, at time.Duration) {
+	a.latest = max(a.latest, at)
+	if sent, ok := a.pending[p]; ok {
+		delete(a.pending, p)
+		delete(a.early, p)
+		a.stats[p.phase].latency.Add(at - sent)
 	}
 	a.expire()
 }
@@ -75,6 +122,11 @@ func (a *account) expire() {
 			a.stats[p.phase].lost++
 		}
 		a.order = a.order[1:]
+	}
+	for p, at := range a.early { // sent twice by the gateway: the one that counts has found its own
+		if a.latest-at >= lostAfter {
+			delete(a.early, p)
+		}
 	}
 }
 

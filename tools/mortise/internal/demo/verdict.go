@@ -3,7 +3,7 @@ package demo
 import "fmt"
 
 // Verdict judges a run from its oob rows and the number of requests that never entered the NIC: nil when every request was
-// answered, and there were some. A run that the user interrupted is not judged.
+// answered or forwarded, and there were some. A run that the user interrupted is not judged.
 func Verdict(oob []Row, missing int, interrupted bool) error {
 	if interrupted {
 		return nil
@@ -22,7 +22,7 @@ func Verdict(oob []Row, missing int, interrupted bool) error {
 	case missing > 0:
 		return fmt.Errorf("%d oob requests never entered the NIC", missing)
 	case lost > 0:
-		return fmt.Errorf("%d of %d oob replies were lost", lost, sent)
+		return fmt.Errorf("%d of %d oob replies or forwarded frames were lost", lost, sent)
 	case sent == 0:
 		return fmt.Errorf("no oob port was measured")
 	}

@@ -34,7 +34,11 @@ func main() {
 		rule := uint32(0)
 		for range n {
 			runtime.Gosched() // or the scheduler may ask for it in the middle of a run
-			rule = table.Match(m.Frame(0), uint32(len(b)))
+			if table.HasOne != 0 {
+				rule = table.MatchOne(m.Frame(0), uint32(len(b)))
+			} else {
+				rule = table.Match(m.Frame(0), uint32(len(b)))
+			}
 		}
 		fmt.Println(rule)
 	}
