@@ -160,7 +160,7 @@ func (v *device) fan(slot, n, outs uint32) uint32 {
 				i = outs - 1
 			} else {
 				extra, _ = v.free.Get()
-				enet.Copy(v.frames+uintptr(extra)*frame.SlotSize, v.frames+uintptr(slot)*frame.SlotSize, n)
+				frame.Copy(v.mem.Buffer(extra), v.mem.Buffer(slot), n+frame.Pad)
 			}
 		}
 		extra = v.sendCopy(i, extra, n)
