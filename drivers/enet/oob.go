@@ -1,8 +1,6 @@
 package enet
 
 import (
-	"unsafe"
-
 	"mortise/drivers/mmio"
 	"mortise/stack/frame"
 )
@@ -220,29 +218,8 @@ func (hw *Port) SendFrom(slot, shift, n uint32) bool {
 //
 //oob:stage any
 func (hw *Port) align(slot, shift, n uint32) {
-	to := hw.txFrames + uintptr(slot)*frame.SlotSize + frame.Pad
-	Copy(to, to+uintptr(int32(shift)), n)
-}
-
-// Copy copies a frame of n bytes with its pad, from one address that a frame may have to another: in rounds of copied bytes, so that
-// less than a round behind its end is written too. The two may lie in one slot.
-//
-//oob:stage any
-//go:noinline
-func Copy(to, from uintptr, n uint32) {
-	to, from = to-frame.Pad, from-frame.Pad
-	rounds, step := (n+frame.Pad+copied-1)/copied, uintptr(copied)
-	if to > from { // from the end, which is free
-		step = -step
-		to, from = to+uintptr(rounds-1)*copied, from+uintptr(rounds-1)*copied
-	}
-	//oob:total MaxAligned*maxRounds divert.Poll stack/divert lets so many frames of an activation be copied
-	for i := uint32(0); i < maxRounds && i < rounds; i++ {
-		f, t := (*[copied / 4]uint32)(unsafe.Add(nil, from)), (*[copied / 4]uint32)(unsafe.Add(nil, to))
-		a, b, c, d := f[0], f[1], f[2], f[3]
-		t[0], t[1], t[2], t[3] = a, b, c, d
-		to, from = to+step, from+step
-	}
+	to := hw.txFrames + uintptr(slot)*frame.SlotSize
+	frame.Copy(to, to+uintptr(int32(shift)), n+frame.Pad)
 }
 
 // Aligns reports whether SendFrom copies a frame that has moved.
@@ -250,14 +227,8 @@ func Copy(to, from uintptr, n uint32) {
 //oob:stage any
 func (hw *Port) Aligns() bool { return hw.txExtra&frame.Pad != 0 }
 
-// MaxAligned is the number of frames of an activation that the caller of SendFrom and Copy may have copied: it bounds the activation.
+// MaxAligned is the number of frames of an activation that the caller of SendFrom may have copied: it bounds the activation.
 const MaxAligned = 8
-
-// copied is what a round of Copy copies; maxRounds what the longest frame with its pad takes.
-const (
-	copied    = 16
-	maxRounds = (frame.MaxLen + frame.Pad + copied - 1) / copied
-)
 
 // refuse counts why Transmit or Send did not take a frame of n bytes.
 //

@@ -20,7 +20,10 @@ import (
 
 // addPorts sets up the oob ports that the tables name: for the companion core, for sockets, and the front caches.
 func (g *gatewayImage) addPorts() (err error) {
-	socket.Setup(memory, divert.Devices*divert.SlotsPerDevice, socket.Hooks{Bound: oob.Bind, Kick: kickSockets, Join: g.joinGroup})
+	socket.Setup(memory, divert.Devices*divert.SlotsPerDevice, socket.Hooks{
+		Bound: oob.Bind, Kick: kickSockets, Join: g.joinGroup,
+		Listen: func(dev uint32, on bool) { g.devices[dev].Listen(on) },
+	})
 	g.admin, err = admin.New(g.tables, admin.Hooks{
 		Adopt: divert.Adopt, Divert: g.divert, Answers: g.answers, Ask: func(p admin.Peer) { go g.ask(p) },
 		Solicit: func(ctx context.Context, dev uint32, vid uint16, addr netip.Addr) ([6]byte, error) {

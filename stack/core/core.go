@@ -5,6 +5,7 @@
 //
 //	//go:linkname Deliver mortise/stack/core.Deliver
 //	//go:linkname Copy mortise/stack/core.Copy
+//	//go:linkname Show mortise/stack/core.Show
 //	//go:linkname Decided mortise/stack/core.Decided
 //	//go:linkname PendingEvents mortise/stack/core.PendingEvents
 //
@@ -71,6 +72,15 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32
 //
 //oob:stage oob
 func Copy(dev Device, i uint32, addr uintptr, n uint32) uint32
+
+// Show is called ahead of Deliver for each frame of a device that is listened to (divert.Device.Listen): the core may copy it, room
+// times at most, and returns how often it did. It changes nothing.
+//
+//oob:stage oob
+func Show(dev Device, addr uintptr, n, room uint32) (copies uint32)
+
+// MaxShown is how many copies there is room for in an activation.
+const MaxShown = 8
 
 // Decided is called when all frames that an activation takes are decided, and answered, ahead of what no answer needs: empty
 // slots for the ring, what is in-band's. What the core has to do because of them, it does here.

@@ -94,13 +94,21 @@ const (
 	Rearm
 )
 
+// What device.diverted says beside 0, a device that is in-band's.
+const (
+	driven   = 1
+	listened = 2 // each frame is shown to the companion core ahead of its decision: core.Show
+)
+
 // device is the state of one device: no pointer, so that oob code may store to it.
 type device struct {
 	hw enet.Port
 
 	core      core.Device // the device to the companion core
 	index     uint32      // in table
-	diverted  uint32      // 1: frames go to the companion core first
+	diverted  uint32      // driven: frames go to the companion core first; or listened
+	listen    uint32      // 1: the companion core wants to be shown all frames, while diverted
+	shown     uint32      // copies that it has made in this activation
 	copied    uint32      // frames of this activation that were copied
 	forwarded uint32      // 1: this activation has sent frames on another device
 	throttled uint32      // 1: reception is masked until the next tick

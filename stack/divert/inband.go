@@ -118,12 +118,29 @@ func (p *Device) Serve(toOob bool) {
 func (p *Device) setDiverted(on bool) {
 	v := &table[p.d]
 	if on {
-		mmio.Store(&v.diverted, 1)
+		mmio.Store(&v.diverted, driven+v.listen)
 		p.hooks.Route(true)
 		return
 	}
 	p.hooks.Route(false)
 	mmio.Store(&v.diverted, 0)
+}
+
+// Listen has the companion core shown each frame of the device, ahead of its decision, or no longer: from the next frame on, while
+// the device is diverted.
+func (p *Device) Listen(on bool) {
+	p.rx.Lock()
+	defer p.rx.Unlock()
+	p.tx.Lock()
+	defer p.tx.Unlock()
+	v := &table[p.d]
+	v.listen = 0
+	if on {
+		v.listen = 1
+	}
+	if mmio.Load(&v.diverted) != 0 {
+		mmio.Store(&v.diverted, driven+v.listen)
+	}
 }
 
 // Rebuild sets the controller and the driving stage's slots up anew, for a change of the controller's setting, then lets the

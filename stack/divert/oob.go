@@ -31,26 +31,32 @@ func Poll(d uint32) uint32 {
 			if v.free.Len() < i { // this one's slot must do for the ring
 				counters[v.index%Devices][NoSlot]++
 				v.free.Put(slot)
-			} else if v.diverted == 0 {
-				v.leave(slot, n)
-			} else if action := core.Deliver(v.core, v.frames+uintptr(slot)*frame.SlotSize, n); action >= core.Reply {
-				if v.hw.Send(slot, core.Length(action)) || v.sendAgain(slot, core.Length(action)) {
-					counters[v.index%Devices][TxOob]++
+			} else {
+				var action uint32
+				if v.diverted != driven {
+					action = v.inbandOrShown(slot, n, i)
 				} else {
-					counters[v.index%Devices][TxFull]++
+					action = core.Deliver(v.core, v.frames+uintptr(slot)*frame.SlotSize, n)
+				}
+				if action >= core.Reply {
+					if v.hw.Send(slot, core.Length(action)) || v.sendAgain(slot, core.Length(action)) {
+						counters[v.index%Devices][TxOob]++
+					} else {
+						counters[v.index%Devices][TxFull]++
+						v.free.Put(slot)
+					}
+				} else if action == core.Inband {
+					v.leave(slot, n)
+				} else {
+					if action >= core.Fan {
+						slot = v.fan(slot, n, core.To(action))
+					} else if action >= core.Forward {
+						slot = v.forward(slot, action)
+					} else if action >= core.Kept {
+						slot = core.Slot(action)
+					}
 					v.free.Put(slot)
 				}
-			} else if action == core.Inband {
-				v.leave(slot, n)
-			} else {
-				if action >= core.Fan {
-					slot = v.fan(slot, n, core.To(action))
-				} else if action >= core.Forward {
-					slot = v.forward(slot, action)
-				} else if action >= core.Kept {
-					slot = core.Slot(action)
-				}
-				v.free.Put(slot)
 			}
 			if v.hw.Empty() {
 				break
@@ -86,6 +92,23 @@ func Poll(d uint32) uint32 {
 		todo |= WakeInband
 	}
 	return todo
+}
+
+// inbandOrShown is core.Deliver for a device that is in-band's, whose frames are all left to it; and for one whose frames the
+// companion core is shown ahead of that: this is number i of the activation.
+//
+//oob:stage any
+//go:noinline
+func (v *device) inbandOrShown(slot, n, i uint32) (action uint32) {
+	if v.diverted == 0 {
+		return core.Inband
+	}
+	if i == 1 {
+		v.shown = 0
+	}
+	addr := v.frames + uintptr(slot)*frame.SlotSize
+	v.shown += core.Show(v.core, addr, n, core.MaxShown-v.shown)
+	return core.Deliver(v.core, addr, n)
 }
 
 // leave puts a frame on the list of those that are in-band's.
@@ -160,7 +183,7 @@ func (v *device) fan(slot, n, outs uint32) uint32 {
 				i = outs - 1
 			} else {
 				extra, _ = v.free.Get()
-				enet.Copy(v.frames+uintptr(extra)*frame.SlotSize, v.frames+uintptr(slot)*frame.SlotSize, n)
+				frame.Copy(v.mem.Buffer(extra), v.mem.Buffer(slot), n+frame.Pad)
 			}
 		}
 		extra = v.sendCopy(i, extra, n)

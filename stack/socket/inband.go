@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 
 	"mortise/drivers/mmio"
@@ -58,10 +59,12 @@ var state struct {
 	// stock are the slots that are in no pool.
 	stock []uint32
 	// bound tells the companion core that datagrams to a UDP port belong to a list; -1: to none any more.
-	bound func(udpPort uint16, list int) error
-	lists [Max]uint16 // the UDP port of each list, 0: free
-	join  func(port neigh.Port, group netip.Addr, member bool) error
-	kick  func()
+	bound     func(udpPort uint16, list int) error
+	lists     [Max]uint16 // the UDP port of each list, 0: free
+	join      func(port neigh.Port, group netip.Addr, member bool) error
+	kick      func()
+	listen    func(dev uint32, on bool)
+	listening [MaxListeners]uint32 // their devices
 }
 
 // Hooks are what sockets need of the companion core. They are called in-band.
@@ -70,6 +73,8 @@ type Hooks struct {
 	Bound func(udpPort uint16, list int) error
 	// Kick runs Kicked before it returns: in the oob stage, by a kick; in-band, while the stage is down.
 	Kick func()
+	// Listen has Show called for each frame of a device, or no longer. nil: there are no sockets for all frames.
+	Listen func(dev uint32, on bool)
 	// Join lets frames to a multicast group in from a port, or no longer.
 	Join func(port neigh.Port, group netip.Addr, member bool) error
 }
@@ -79,7 +84,7 @@ type Hooks struct {
 //oob:stage init
 func Setup(m frame.Memory, firstSlot uint32, h Hooks) {
 	memory = m
-	state.bound, state.join, state.kick = h.Bound, h.Join, h.Kick
+	state.bound, state.join, state.kick, state.listen = h.Bound, h.Join, h.Kick, h.Listen
 	state.stock = nil
 	for s := m.Slots; s > firstSlot; s-- {
 		state.stock = append(state.stock, s-1)
@@ -129,9 +134,11 @@ func SetPort(i uint32, c Port) error {
 	p.src0 = uint32(m[0]) | uint32(m[1])<<8 | uint32(m[2])<<16 | uint32(m[3])<<24
 	p.src4 = uint32(m[4]) | uint32(m[5])<<8
 	p.tci = c.Name.VID()
-	p.headers = 14
-	if p.tci != 0 {
-		p.headers += 4
+	p.listeners = 0
+	for at, s := range listeners {
+		if s != 0 && socks[s-1].device == i+1 {
+			p.listeners |= 1 << at
+		}
 	}
 	return nil
 }
@@ -375,7 +382,11 @@ func (s Socket) Connect(peer netip.AddrPort) error {
 	return nil
 }
 
-// OpenRaw opens a raw socket on an oob port: frames of an EtherType that is neither IPv4 nor ARP are its, whole.
+// AllFrames, in the place of an EtherType, stands for all frames.
+const AllFrames = 3
+
+// OpenRaw opens a raw socket on an oob port. Frames of an EtherType that is neither IPv4 nor ARP are its, whole; of AllFrames it
+// gets a copy, as they came, whatever becomes of them.
 //
 //oob:stage inband
 func OpenRaw(etherType uint16, o Options) (Socket, error) {
@@ -384,8 +395,11 @@ func OpenRaw(etherType uint16, o Options) (Socket, error) {
 	if o.Device == nil {
 		return 0, fmt.Errorf("socket: a raw socket needs an oob port: %w", ErrOption)
 	}
+	if etherType == AllFrames {
+		return openAll(o)
+	}
 	if etherType < 0x600 || etherType == 0x0800 || etherType == 0x0806 || etherType == 0x8100 || etherType == 0x88a8 {
-		return 0, fmt.Errorf("socket: EtherType %#04x: want one from 0x0600 on that is not IPv4, ARP or a tag: %w", etherType, ErrOption)
+		return 0, fmt.Errorf("socket: EtherType %#04x: want one from 0x0600 on that is not IPv4, ARP or a tag, or AllFrames: %w", etherType, ErrOption)
 	}
 	q, s, err := open(o)
 	if err != nil {
@@ -400,6 +414,44 @@ func OpenRaw(etherType uint16, o Options) (Socket, error) {
 	q.kind = raw
 	listen(1)
 	return Socket(s), nil
+}
+
+// openAll opens a raw socket for all frames.
+func openAll(o Options) (Socket, error) {
+	if state.listen == nil {
+		return 0, fmt.Errorf("socket: all frames: nothing shows them: %w", ErrOption)
+	}
+	at := slices.Index(listeners[:], 0)
+	if at < 0 {
+		return 0, fmt.Errorf("socket: all frames: %d sockets get them: %w", MaxListeners, ErrFull)
+	}
+	q, s, err := open(o)
+	if err != nil {
+		return 0, err
+	}
+	q.kind = rawAll
+	q.port = AllFrames << 8
+	state.listening[at] = o.Device.Dev()
+	mmio.Store(&listeners[at], s+1)
+	set := &ports[q.device-1].listeners
+	mmio.Store(set, *set|1<<at)
+	state.listen(o.Device.Dev(), true)
+	return Socket(s), nil
+}
+
+// closeAll has the oob stage show socket s nothing more.
+func closeAll(s uint32) {
+	at := slices.Index(listeners[:], s+1)
+	set := &ports[socks[s].device-1].listeners
+	mmio.Store(set, *set&^(1<<at))
+	listeners[at] = 0
+	dev := state.listening[at]
+	for i, other := range listeners {
+		if other != 0 && state.listening[i] == dev {
+			return
+		}
+	}
+	state.listen(dev, false)
 }
 
 // listen counts raw sockets.
@@ -422,6 +474,8 @@ func (s Socket) Close() error {
 		}
 	case raw:
 		listen(-1)
+	case rawAll:
+		closeAll(uint32(s % Max))
 	}
 	mmio.Store(&q.kind, closed)
 	for i := range uint32(MaxPorts) {
@@ -506,11 +560,11 @@ func List() (list []Stats) {
 			continue
 		}
 		t := Stats{
-			Socket: Socket(i), Raw: q.kind == raw, Task: q.task, Limit: q.limit,
+			Socket: Socket(i), Raw: q.kind >= raw, Task: q.task, Limit: q.limit,
 			Local:  netip.AddrPortFrom(neigh.Addr(q.addr), uint16(q.port)),
 			Queued: mmio.Load(&q.tail) - mmio.Load(&q.head),
 		}
-		if q.kind == raw {
+		if t.Raw {
 			t.Local = netip.AddrPortFrom(netip.Addr{}, uint16(q.port)>>8|uint16(q.port)<<8)
 		}
 		if q.device != 0 {

@@ -126,20 +126,24 @@ func Put(s, port uint32, addr, packet uintptr, n uint32) uint32 {
 	return core.Kept | empty
 }
 
-// PutFrame queues the frame of n bytes at addr for raw socket s, as Put does.
+// queued is the end of Put for the other kinds of message: m is the last of the queue now.
 //
 //oob:stage oob
-func PutFrame(s, port uint32, addr uintptr, n uint32) uint32 {
-	// As a datagram, of which the words that stand for addresses mean nothing and are not shown.
-	action := Put(s, port, addr, addr+wire.EthernetLen, n)
-	if action != core.Drop {
-		q := &socks[s%Max]
-		m := &q.queue[(q.tail-1)%QueueSize]
-		m.Data = addr
-		m.Peer, m.PeerPort, m.Local, m.packet = 0, 0, 0, 0
+func (q *sock) queued(m *Message) {
+	m.Queued = task.Now()
+	q.count[Received]++
+	if t := q.task; t < task.MaxTasks {
+		q.tail++
+		task.Ready(t)
+	} else {
+		q.hand(q.tail + 1)
 	}
-	return action
 }
+
+// isConn reports whether goroutines read the socket, not a task.
+//
+//oob:stage oob
+func (q *sock) isConn() bool { return q.task >= task.MaxTasks }
 
 // slotOf returns the slot of the frame at addr.
 //

@@ -230,7 +230,7 @@ func (s Socket) Reply(m *Message, n uint32) Status {
 func (s Socket) ComposeFrame(m *Message) Status {
 	q := s.get()
 	i := q.device - 1
-	if q.kind != raw || i >= MaxPorts {
+	if q.kind < raw || i >= MaxPorts {
 		return Closed
 	}
 	p := &ports[i]

@@ -31,6 +31,8 @@ const (
 	QueueSize = 64
 	// MaxSharing is the number of sockets that may be bound to the same UDP port: a datagram looks at them all.
 	MaxSharing = 8
+	// MaxListeners is the number of raw sockets that get a copy of all frames.
+	MaxListeners = 4
 	// MaxPayload is the largest UDP payload in bytes: fragments are not supported.
 	MaxPayload = 1500 - 20 - 8
 )
@@ -67,6 +69,7 @@ const (
 	closed = iota
 	udp
 	raw
+	rawAll // gets copies
 )
 
 // Policy says what becomes of a message for a queue that is full. It is dropped and counted in each case.
@@ -102,13 +105,16 @@ const (
 	DroppedFull          // messages that exceeded the queue's limit
 	DroppedBuffer        // messages that came when the port's pool was empty
 	DroppedDown          // messages that came when the port was down
+	DroppedCopy          // copies beyond those that an activation makes
 	Sent                 // messages handed to the device
 	FailedSend           // messages not sent: the statuses tell why
 	NumCounters
 )
 
 // CounterNames has the name of each counter.
-var CounterNames = [NumCounters]string{"received", "dropped_full", "dropped_buffer", "dropped_down", "sent", "failed_send"}
+var CounterNames = [NumCounters]string{
+	"received", "dropped_full", "dropped_buffer", "dropped_down", "dropped_copy", "sent", "failed_send",
+}
 
 // sock is the state of a socket: pointer-free.
 type sock struct {
@@ -134,15 +140,16 @@ type sock struct {
 
 // port is an oob port as sockets need it.
 type port struct {
-	up      uint32 // 1: frames go in and out
-	name    neigh.Port
-	addr    uint32 // IPv4, wire order
-	mask    uint32
-	src0    uint32 // bytes 0 to 3 of the MAC address
-	src4    uint32 // bytes 4 and 5, in the low half
-	tci     uint32 // VID, not 0: tagged
-	headers uint32 // bytes ahead of the IPv4 header
-	pool    frame.Pool
+	up   uint32 // 1: frames go in and out
+	name neigh.Port
+	addr uint32 // IPv4, wire order
+	mask uint32
+	src0 uint32 // bytes 0 to 3 of the MAC address
+	src4 uint32 // bytes 4 and 5, in the low half
+	tci  uint32 // VID, not 0: tagged
+	// listeners has a bit for each of the listeners that get a copy of the port's frames.
+	listeners uint32
+	pool      frame.Pool
 }
 
 var (

@@ -50,6 +50,18 @@ func Deliver(dev core.Device, addr uintptr, n uint32) uint32 {
 //go:linkname Copy mortise/stack/core.Copy
 func Copy(core.Device, uint32, uintptr, uint32) uint32 { return core.Drop }
 
+// Shown counts the frames that were shown; each is said to be copied once.
+var Shown uint32
+
+// Show is core.Show.
+//
+//oob:stage oob
+//go:linkname Show mortise/stack/core.Show
+func Show(_ core.Device, _ uintptr, _, room uint32) uint32 {
+	Shown++
+	return min(room, 1)
+}
+
 // Decided is core.Decided: this core has no tasks.
 //
 //oob:stage oob

@@ -182,3 +182,34 @@ func TestRecoverAfterForwarding(t *testing.T) {
 		}
 	}
 }
+
+// A core that listens is shown each frame of the device that the oob stage drives, with room for so many copies in an activation; what becomes
+// of the frame is as before.
+func TestShow(t *testing.T) {
+	b := newBench(t, enettest.Options{})
+	coretest.Shown = 0
+	frames := func(dev int, n int) {
+		for range n {
+			b.nics[dev].Inject(ethernet(0x88b5, 1))
+		}
+		divert.Poll(uint32(dev))
+	}
+	frames(0, 2)
+	b.devices[0].Listen(true)
+	frames(0, 5)
+	frames(1, 2)
+	b.devices[0].Divert(false)
+	frames(0, 1)
+	b.devices[0].Divert(true)
+	frames(0, 7)
+	b.devices[0].Listen(false)
+	frames(0, 3)
+	if coretest.Shown != 12 {
+		t.Errorf("%d frames shown, want 5 and 7", coretest.Shown)
+	}
+	if got := len(b.nics[0].Sent()); got != 17 {
+		t.Errorf("%d frames sent back, want all 17 of the diverted device", got)
+	}
+	b.devices[0].Receive(8, func([]byte) {})
+	b.checkSlots(t)
+}

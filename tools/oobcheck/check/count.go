@@ -2,6 +2,7 @@ package check
 
 import (
 	"maps"
+	"slices"
 	"strings"
 )
 
@@ -164,15 +165,17 @@ type ways struct {
 	dead  []bool
 }
 
-// collapse makes a node of the loop: bound rounds from the head to a jump back, then one that ends anywhere.
+// collapse makes a node of the loop: bound rounds from the head to a jump back, then one that ends wherever there is a way out.
 func (w *ways) collapse(l *loop) {
 	to := w.longest(l.blocks, l.head, -1)
 	round, last := int64(0), int64(0)
 	for _, latch := range l.latches {
 		round = max(round, to[w.node[latch]])
 	}
-	for _, d := range to {
-		last = max(last, d)
+	for n := range l.blocks {
+		if w.f.leaves(n, l.blocks) {
+			last = max(last, to[w.node[n]])
+		}
 	}
 	rounds := l.bound
 	if l.scope != "" && l.scope == w.scope {
@@ -194,6 +197,17 @@ func (w *ways) collapse(l *loop) {
 	for n := range l.blocks {
 		w.node[n] = node
 	}
+}
+
+// leaves reports whether there is a way from block n that does not go on among the blocks: out of them, or out of the function.
+func (f *function) leaves(n int, blocks map[int]bool) bool {
+	b := &f.blocks[n]
+	if len(b.succ) == 0 || slices.ContainsFunc(b.succ, func(s int) bool { return !blocks[s] }) {
+		return true
+	}
+	return slices.ContainsFunc(b.insns, func(i insn) bool {
+		return i.flow == ret || i.flow == jumpRegister || i.flow == branch && (i.target < f.addr || i.target >= f.end)
+	})
 }
 
 // longest returns for each node of the blocks the cost of the most expensive way to it from the block head, both included.
