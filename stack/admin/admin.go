@@ -10,7 +10,7 @@
 // asked for it (Divert).
 //
 // Stage: in-band. Follows: the verbs and sizes of `evl net` (EVL, libevl). Does not support: ports that the configuration
-// does not name, loopback ports, buffers of another size than a slot.
+// does not name, buffers of another size than a slot.
 package admin
 
 import (
@@ -63,6 +63,7 @@ type Hooks struct {
 // port is a port of the configuration.
 type port struct {
 	name    string
+	loop    bool // the loopback port: of no device
 	dev     uint32
 	mac     [6]byte // its device's
 	vid     uint16
@@ -138,6 +139,7 @@ func New(t *gateway.Tables, hooks Hooks) (*Admin, error) {
 		a.devices = append(a.devices, d)
 		a.ports = append(a.ports, d.ports...)
 	}
+	a.ports = append(a.ports, newLoopback(t.Loopback))
 	return a, nil
 }
 
@@ -154,6 +156,20 @@ func newPort(dev uint32, c *gateway.PortTable) *port {
 	for _, n := range c.Neighbours {
 		p.static[n.Address] = n.MAC
 	}
+	return p
+}
+
+// newLoopback returns the loopback port: RFC 1122 has its network.
+func newLoopback(c gateway.Loopback) *port {
+	p := &port{
+		name: gateway.LoopbackName, loop: true, address: netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 8),
+		pool: c.Pool, static: map[netip.Addr][6]byte{}, accepts: "what sockets of this machine send to 127.0.0.0/8 and to oob ports' own addresses",
+	}
+	if p.pool == 0 {
+		p.pool = socket.DefaultPool
+	}
+	p.enabled.Store(c.On)
+	p.live.Store(c.On)
 	return p
 }
 
@@ -302,10 +318,20 @@ func (a *Admin) route() error {
 }
 
 // id returns the port's name in the oob stage.
-func (p *port) id() neigh.Port { return neigh.PortOf(p.dev, uint32(p.vid)) }
+func (p *port) id() neigh.Port {
+	if p.loop {
+		return neigh.Loopback
+	}
+	return neigh.PortOf(p.dev, uint32(p.vid))
+}
 
 // index returns the port's number in package socket.
-func (p *port) index() uint32 { return oob.PortIndex(p.dev, uint32(p.place)) }
+func (p *port) index() uint32 {
+	if p.loop {
+		return socket.Loopback
+	}
+	return oob.PortIndex(p.dev, uint32(p.place))
+}
 
 // byID returns the port of a name in the oob stage, nil if there is none.
 func (a *Admin) byID(id neigh.Port) *port {

@@ -417,12 +417,20 @@ func (p *Port) stage() string {
 // tell writes all that there is to say about a port.
 func (p *Port) tell(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "port %s: %s on %s, %s", p.Name, p.Address, p.Device, p.stage())
+	on := ""
+	if p.Device != "" {
+		on = " on " + p.Device
+	}
+	fmt.Fprintf(&b, "port %s: %s%s, %s", p.Name, p.Address, on, p.stage())
 	if p.Accepts != "" {
 		fmt.Fprintf(&b, ", takes %s", p.Accepts)
 	}
-	fmt.Fprintf(&b, "\n  in-band: received %d packets, %d bytes; sent %d packets, %d bytes\n",
-		p.Inband.RxPackets, p.Inband.RxBytes, p.Inband.TxPackets, p.Inband.TxBytes)
+	if p.Device == "" {
+		b.WriteByte('\n')
+	} else {
+		fmt.Fprintf(&b, "\n  in-band: received %d packets, %d bytes; sent %d packets, %d bytes\n",
+			p.Inband.RxPackets, p.Inband.RxBytes, p.Inband.TxPackets, p.Inband.TxBytes)
+	}
 	if l := p.Pool; l != nil {
 		fmt.Fprintf(&b, "  pool: %d buffers of %d bytes, %d free, %d at the lowest, %d times empty\n",
 			l.Size, l.BufferBytes, l.Free, l.Lowest, l.Exhausted)

@@ -91,6 +91,9 @@ func (a *Admin) way(s Solicitation) (p *port, hop netip.Addr, err error) {
 	if !s.Addr.Is4() {
 		return nil, hop, fmt.Errorf("solicit %v: %w, want an IPv4 address", s.Addr, ErrInvalid)
 	}
+	if s.Addr.IsLoopback() {
+		return nil, hop, fmt.Errorf("solicit %v: %w: it is this machine's", s.Addr, ErrInvalid)
+	}
 	var through *port
 	for _, q := range a.ports {
 		if s.Port != "" && q.name != s.Port || s.Port == "" && !q.enabled.Load() {
@@ -183,6 +186,8 @@ func (a *Admin) SetNeighbour(name string, addr netip.Addr, mac [6]byte) error {
 		return err
 	case !p.enabled.Load():
 		return fmt.Errorf("%s: %w", name, ErrNotOob)
+	case p.loop:
+		return fmt.Errorf("%s: neighbour %v: %w: nobody else is on the loopback port", name, addr, ErrInvalid)
 	case !p.address.Contains(addr) || addr == p.address.Addr():
 		return fmt.Errorf("%s: neighbour %v: %w, want another host of its network %v", name, addr, ErrInvalid, p.address.Masked())
 	}

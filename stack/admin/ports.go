@@ -26,20 +26,16 @@ func (a *Admin) Enable(name string, pool int) (err error) {
 	if pool < 1 || pool > socket.MaxPool {
 		return fmt.Errorf("%s: a pool of %d buffers: %w, want 1 to %d", name, pool, ErrInvalid, socket.MaxPool)
 	}
-	d := a.devices[p.dev]
-	switch {
-	case p.enabled.Load():
+	if p.enabled.Load() {
 		return nil
-	case !d.up:
-		return fmt.Errorf("%s: %w", name, ErrDown)
-	case d.vlans.Has(p.vid):
-		return fmt.Errorf("%s: %w: the VLAN rule of %s has VLAN %d", name, ErrRefused, d.name, p.vid)
 	}
 	var undo steps
 	defer undo.onError(&err)
 	a.reap()
-	if err := d.settle(p); err != nil {
-		return err
+	if !p.loop {
+		if err := a.mayEnable(p); err != nil {
+			return err
+		}
 	}
 	if err := p.open(pool); err != nil {
 		return fmt.Errorf("%s: %w: %w", name, ErrRefused, err)
@@ -55,14 +51,28 @@ func (a *Admin) Enable(name string, pool int) (err error) {
 		return fmt.Errorf("%s: %w: %w", name, ErrRefused, err)
 	}
 	undo.add(func() { p.enabled.Store(false); _ = a.publish() })
-	if err := a.divert(p.dev); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+	if !p.loop {
+		if err := a.divert(p.dev); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		a.answers(p, true)
 	}
-	a.answers(p, true)
 	p.live.Store(true)
 	p.pin()
 	a.ask(p, p.solicit)
 	return nil
+}
+
+// mayEnable says why a port of a device cannot be an oob port now, or gives it a place.
+func (a *Admin) mayEnable(p *port) error {
+	d := a.devices[p.dev]
+	switch {
+	case !d.up:
+		return fmt.Errorf("%s: %w", p.name, ErrDown)
+	case d.vlans.Has(p.vid):
+		return fmt.Errorf("%s: %w: the VLAN rule of %s has VLAN %d", p.name, ErrRefused, d.name, p.vid)
+	}
+	return d.settle(p)
 }
 
 // Disable makes a port in-band only, in order: the companion core forgets it, then what sockets hold goes back, its neighbours go,
@@ -77,8 +87,10 @@ func (a *Admin) Disable(name string) (held uint32, err error) {
 	}
 	var undo steps
 	defer undo.onError(&err)
-	a.answers(p, false)
-	undo.add(func() { a.answers(p, true) })
+	if !p.loop {
+		a.answers(p, false)
+		undo.add(func() { a.answers(p, true) })
+	}
 	p.enabled.Store(false)
 	undo.add(func() { p.enabled.Store(true) })
 	if err := a.publish(); err != nil {
@@ -96,6 +108,9 @@ func (a *Admin) Disable(name string) (held uint32, err error) {
 			p.pin()
 		}
 	})
+	if p.loop {
+		return held, nil
+	}
 	if err := a.divert(p.dev); err != nil {
 		return held, fmt.Errorf("%s: %w", name, err)
 	}

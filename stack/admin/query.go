@@ -38,7 +38,7 @@ type Pool struct {
 // Port is the state of a port.
 type Port struct {
 	Name      string   `json:"name"`
-	Device    string   `json:"device"`
+	Device    string   `json:"device,omitempty"` // the loopback port has none
 	VID       uint16   `json:"vid,omitempty"`
 	Address   string   `json:"address"`
 	Oob       bool     `json:"oob"`
@@ -103,13 +103,16 @@ func (a *Admin) Ports() []Port {
 
 func (a *Admin) describe(p *port, sockets []Socket, neighbours []neigh.Entry) Port {
 	t := Port{
-		Name: p.name, Device: a.devices[p.dev].name, VID: p.vid, Address: p.address.String(),
+		Name: p.name, VID: p.vid, Address: p.address.String(),
 		Oob: p.enabled.Load(), Up: p.live.Load(), Sockets: []Socket{}, Conflicts: p.conflicts.Load(),
+	}
+	if !p.loop {
+		t.Device = a.devices[p.dev].name
 	}
 	if t.Oob {
 		t.Accepts = p.accepts
 	}
-	if p.place != none {
+	if p.place != none || p.loop {
 		if s := socket.PoolStats(p.index()); s.Size != 0 {
 			t.Pool = &Pool{s.Size, s.Free, s.Lowest, s.Exhausted, frame.SlotSize}
 		}
@@ -124,7 +127,7 @@ func (a *Admin) describe(p *port, sockets []Socket, neighbours []neigh.Entry) Po
 			t.Neighbour++
 		}
 	}
-	if a.hooks.Inband != nil {
+	if a.hooks.Inband != nil && !p.loop {
 		t.Inband = a.hooks.Inband(p.dev, p.vid)
 	}
 	return t

@@ -44,6 +44,7 @@ type Config struct {
 	// RestartsPerMinute is how often the oob stage is started again after faults in any minute, before it stays down.
 	RestartsPerMinute int
 	Watchdog          Watchdog
+	Loopback          Loopback
 	Devices           []Device  // in the order of the file
 	Forward           []Forward // in the order of the file, which is that in which a device's are looked at
 }
@@ -72,6 +73,15 @@ type Status struct {
 type Echo struct {
 	Port uint16 // UDP; 0: no such service
 }
+
+// Loopback is the loopback oob port, LoopbackName: what oob sockets of this machine talk to each other by.
+type Loopback struct {
+	On   bool // from the start
+	Pool int  // buffers; 0: not configured
+}
+
+// LoopbackName is the loopback port's name, which no other port can have.
+const LoopbackName = "lo"
 
 // Device is a network controller with the ports on it.
 type Device struct {

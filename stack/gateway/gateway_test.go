@@ -156,6 +156,8 @@ controller = 'ENET2'
 divert = true
 oob_vlans = "100, 200-202"
 
+[loopback]
+
 [device.lan-0.vlan.7]
 address = "192.168.7.1/31"
 oob.accept = [{ protocol = "udp", port = "7,5000-5010" }, { protocol = "udp", port = 9 }]
@@ -164,7 +166,7 @@ oob.accept = [{ protocol = "udp", port = "7,5000-5010" }, { protocol = "udp", po
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &gateway.Config{Name: "mortise", RestartsPerMinute: gateway.DefaultRestartsPerMinute, Devices: []gateway.Device{{
+	want := &gateway.Config{Name: "mortise", RestartsPerMinute: gateway.DefaultRestartsPerMinute, Loopback: gateway.Loopback{On: true, Pool: 2048}, Devices: []gateway.Device{{
 		Name: "lan-0", Controller: "ENET2", Divert: true, Held: true, Ports: []gateway.Port{{
 			VID: 7, Address: netip.MustParsePrefix("192.168.7.1/31"), Oob: &gateway.Oob{Rules: []gateway.Rule{
 				{UDP: []gateway.PortRange{{First: 7, Last: 7}, {First: 5000, Last: 5010}}},

@@ -84,6 +84,11 @@ func (r *reader) config(root *node) *Config {
 		c.Watchdog.Inband = r.flag(w.get("reset_without_inband"), false)
 		w.done()
 	}
+	if l := r.table(t.get("loopback"), nil); l != nil {
+		c.Loopback.On = true
+		c.Loopback.Pool = r.number(l.get("pool"), "a number of buffers", 1, MaxPool, DefaultPool)
+		l.done()
+	}
 	forward := t.get("forward")
 	if devices := r.table(t.need("device", "a table [device.NAME] for each device"), nil); devices != nil {
 		r.devices(devices, c)
@@ -138,11 +143,14 @@ type subnet struct {
 }
 
 func (r *reader) devices(t *table, c *Config) {
-	x := &across{controllers: used[string]{}, macs: used[MAC]{}, gateways: used[bool]{}}
+	x := &across{controllers: used[string]{}, macs: used[MAC]{}, gateways: used[bool]{}, buffers: c.Loopback.Pool}
 	for _, n := range t.n.kids {
 		t.asked = append(t.asked, n.key)
 		if !isName(n.key) {
 			r.refuse(n, "expected %s", wantName)
+		}
+		if n.key == LoopbackName {
+			r.refuse(n, "expected another name: %s is the loopback port's", LoopbackName)
 		}
 		if d := r.device(n, x); d != nil {
 			c.Devices = append(c.Devices, *d)

@@ -4,18 +4,17 @@ package gateway
 // the same, and a test compares the two.
 
 var plannedTop = map[string]string{
-	"loopback": "a loopback oob port",
-	"mirror":   "a flow mirrored to the oob stage for comparison",
-	"task":     "parameters of real-time tasks",
-	"route":    "in-band routes beside the default gateway",
-	"nat":      "address translation between in-band ports",
-	"dns":      "name resolution",
-	"ntp":      "time from NTP servers",
-	"ptp":      "time from IEEE 1588",
-	"ssh":      "console over SSH",
-	"api":      "HTTPS interface",
-	"syslog":   "log to a syslog server",
-	"capture":  "live capture",
+	"mirror":  "a flow mirrored to the oob stage for comparison",
+	"task":    "parameters of real-time tasks",
+	"route":   "in-band routes beside the default gateway",
+	"nat":     "address translation between in-band ports",
+	"dns":     "name resolution",
+	"ntp":     "time from NTP servers",
+	"ptp":     "time from IEEE 1588",
+	"ssh":     "console over SSH",
+	"api":     "HTTPS interface",
+	"syslog":  "log to a syslog server",
+	"capture": "live capture",
 }
 
 var plannedStatus = map[string]string{

@@ -13,7 +13,8 @@ import (
 
 // Tables are a configuration as plain values, ready to be copied into the fixed tables of drivers and companion core.
 type Tables struct {
-	Devices []DeviceTable
+	Devices  []DeviceTable
+	Loopback Loopback
 }
 
 // DeviceTable is a device's part of Tables. Its index is the device's number everywhere.
@@ -60,7 +61,7 @@ const (
 // Tables compiles the configuration. MAC addresses come from the configuration, else from fuse (what the board's fuses
 // hold for a controller; nil: no fuses), else they are locally administered and derived from seed and the device's name.
 func (c *Config) Tables(seed []byte, fuse func(controller string) (MAC, bool)) (*Tables, error) {
-	t := &Tables{Devices: make([]DeviceTable, len(c.Devices))}
+	t := &Tables{Devices: make([]DeviceTable, len(c.Devices)), Loopback: c.Loopback}
 	owner := map[MAC]string{}
 	for i := range c.Devices {
 		d := &c.Devices[i]

@@ -72,5 +72,8 @@ var (
 	bank uint32
 )
 
-// MaxPorts is the number of ports whose own networks are routes: all oob ports of all devices.
-const MaxPorts = 16
+// MaxPorts is the number of ports whose own networks are routes: all oob ports of all devices, and the loopback port.
+const MaxPorts = 17
+
+// Loopback is the loopback port's name: of no device.
+const Loopback = Port(0xffff << 16)

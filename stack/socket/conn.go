@@ -58,13 +58,13 @@ func ListenPacket(o Options) (*Conn, error) {
 //
 //oob:stage inband
 func Deliver() {
+	conns.Lock()
+	defer conns.Unlock()
 	n := mmio.Load(&waiting)
-	if n == told {
+	if n == mmio.Load(&told) {
 		return
 	}
 	mmio.Store(&told, n)
-	conns.Lock()
-	defer conns.Unlock()
 	for s, c := range conns.of {
 		if c != nil && mmio.Load(&socks[s].tail) != mmio.Load(&socks[s].head) {
 			c.wake()
@@ -178,6 +178,7 @@ func (c *Conn) WriteToAddrPort(b []byte, to netip.AddrPort) error {
 	if r = ask(r); r.status != OK {
 		return r.status
 	}
+	Deliver() // a goroutine's, by the loopback port: this kick woke nobody
 	return nil
 }
 

@@ -112,7 +112,7 @@ func SetPort(i uint32, c Port) error {
 		return fmt.Errorf("oob port: address %v, want an IPv4 address with its prefix length", c.Addr)
 	}
 	p := &ports[i]
-	if p.up != 0 {
+	if p.up != down {
 		return fmt.Errorf("oob port %d: it is up", i)
 	}
 	if have := int(p.pool.Stats().Size); have != size {
@@ -155,12 +155,18 @@ func drainPool(p *frame.Pool) {
 // Up lets frames of a port in and out.
 //
 //oob:stage inband
-func Up(i uint32) { mmio.Store(&ports[i%MaxPorts].up, 1) }
+func Up(i uint32) {
+	how := uint32(wired)
+	if i == Loopback {
+		how = looped
+	}
+	mmio.Store(&ports[i%tablePorts].up, how)
+}
 
 // Pause stops frames of a port going in and out, for the time that its link is down: what lies in queues stays. See Up.
 //
 //oob:stage inband
-func Pause(i uint32) { mmio.Store(&ports[i%MaxPorts].up, 0) }
+func Pause(i uint32) { mmio.Store(&ports[i%tablePorts].up, down) }
 
 // ShutDown takes a port down in order: nothing more goes out, nothing comes in (the companion core no longer knows the port by
 // then), what lies in queues goes back to its pool, the port's neighbours are forgotten. Messages that tasks or goroutines have in
@@ -170,8 +176,8 @@ func Pause(i uint32) { mmio.Store(&ports[i%MaxPorts].up, 0) }
 func ShutDown(i uint32) (held uint32) {
 	state.Lock()
 	defer state.Unlock()
-	p := &ports[i%MaxPorts]
-	mmio.Store(&p.up, 0)
+	p := &ports[i%tablePorts]
+	mmio.Store(&p.up, down)
 	for s := range uint32(Max) {
 		flush(s, i)
 	}
@@ -186,10 +192,10 @@ func ShutDown(i uint32) (held uint32) {
 func RemovePort(i uint32) error {
 	state.Lock()
 	defer state.Unlock()
-	p := &ports[i%MaxPorts]
+	p := &ports[i%tablePorts]
 	t := p.pool.Stats()
 	switch {
-	case p.up != 0:
+	case p.up != down:
 		return fmt.Errorf("oob port %d: it is up", i)
 	case t.Size != t.Free:
 		return fmt.Errorf("oob port %d: %d buffers of its pool are in use", i, t.Size-t.Free)
@@ -205,7 +211,7 @@ func RemovePort(i uint32) error {
 func PoolStats(i uint32) frame.PoolStats {
 	state.Lock()
 	defer state.Unlock()
-	return ports[i%MaxPorts].pool.Stats()
+	return ports[i%tablePorts].pool.Stats()
 }
 
 // OpenUDP opens a UDP socket, bound to o.Local: its address may be none (any) or an oob port's, a group's that it joins, or
@@ -242,19 +248,27 @@ func OpenUDP(o Options) (Socket, error) {
 		if o.Device == nil {
 			return 0, fmt.Errorf("socket: group %v: name the port to join it on: %w", o.Local.Addr(), ErrOption)
 		}
-		if err := state.join(*o.Device, o.Local.Addr(), true); err != nil {
+		if err := join(*o.Device, o.Local.Addr(), true); err != nil {
 			return 0, err
 		}
 	}
 	if err := link(s, o.Local.Port()); err != nil {
 		if group {
-			_ = state.join(*o.Device, o.Local.Addr(), false)
+			_ = join(*o.Device, o.Local.Addr(), false)
 		}
 		return 0, err
 	}
 	q.kind = udp
 	judge(listOf(s))
 	return Socket(s), nil
+}
+
+// join lets frames to a group in from a port, or no longer. What is sent on the loopback port needs no leave.
+func join(port neigh.Port, group netip.Addr, member bool) error {
+	if port == neigh.Loopback {
+		return nil
+	}
+	return state.join(port, group, member)
 }
 
 // open fills a free socket in, which is still closed.
@@ -317,6 +331,7 @@ func link(s uint32, udpPort uint16) error {
 	}
 	mmio.Store(&sole[list], 0)
 	mmio.Store(&first[list], s+1)
+	lists[udpPort] = uint8(list + 1)
 	return nil
 }
 
@@ -356,6 +371,7 @@ func unlink(s uint32) {
 	mmio.Store(at, binds[s].next)
 	if first[list] == 0 {
 		_ = state.bound(state.lists[list], -1)
+		lists[state.lists[list]] = 0
 		state.lists[list] = 0
 	}
 	judge(list)
@@ -418,7 +434,7 @@ func OpenRaw(etherType uint16, o Options) (Socket, error) {
 
 // openAll opens a raw socket for all frames.
 func openAll(o Options) (Socket, error) {
-	if state.listen == nil {
+	if state.listen == nil || *o.Device == neigh.Loopback {
 		return 0, fmt.Errorf("socket: all frames: nothing shows them: %w", ErrOption)
 	}
 	at := slices.Index(listeners[:], 0)
@@ -470,7 +486,7 @@ func (s Socket) Close() error {
 	case udp:
 		unlink(uint32(s % Max))
 		if isGroup(q.addr) {
-			_ = state.join(ports[q.device-1].name, neigh.Addr(q.addr), false)
+			_ = join(ports[q.device-1].name, neigh.Addr(q.addr), false)
 		}
 	case raw:
 		listen(-1)
@@ -585,3 +601,11 @@ func List() (list []Stats) {
 //
 //oob:stage inband
 func (s Status) Error() string { return "socket: " + statusText[s%NumStatuses] }
+
+// TrafficOf returns what the port of an index has carried since the start.
+//
+//oob:stage inband
+func TrafficOf(i uint32) Traffic {
+	c := &ports[i%tablePorts].count
+	return Traffic{mmio.Load(&c.RxPackets), mmio.Load(&c.RxBytes), mmio.Load(&c.TxPackets), mmio.Load(&c.TxBytes), mmio.Load(&c.Dropped)}
+}

@@ -101,7 +101,7 @@ func FindRaw(port, etherType uint32) (s uint32, ok bool) {
 //oob:stage oob
 //go:nosplit
 func Put(s, port uint32, addr, packet uintptr, n uint32) uint32 {
-	q, p := &socks[s%Max], &ports[port%MaxPorts]
+	q, p := &socks[s%Max], &ports[port%tablePorts]
 	tail := q.tail
 	if (q.task >= task.MaxTasks || tail-q.head >= q.limit || p.up == 0) && !q.room(p) {
 		return core.Drop
@@ -176,7 +176,7 @@ func (q *sock) room(p *port) bool {
 		return false
 	}
 	old := &q.queue[q.head%QueueSize]
-	ports[old.port%MaxPorts].pool.Put(old.slot)
+	ports[old.port%tablePorts].pool.Put(old.slot)
 	q.head++
 	return true
 }
@@ -196,7 +196,7 @@ func (q *sock) hand(tail uint32) {
 func (q *sock) takeBack() {
 	if q.freed != mmio.Load(&q.head) {
 		m := &q.queue[q.freed%QueueSize]
-		ports[m.port%MaxPorts].pool.Put(m.slot)
+		ports[m.port%tablePorts].pool.Put(m.slot)
 		q.freed++
 	}
 }

@@ -16,7 +16,7 @@ var listeners [MaxListeners]uint32
 //
 //oob:stage oob
 func Show(port uint32, addr uintptr, n, room uint32) (copies uint32) {
-	p := &ports[port%MaxPorts]
+	p := &ports[port%tablePorts]
 	want := p.listeners
 	for want != 0 && copies < room { //oob:total core.MaxShown divert.Poll stack/divert has room for so many in an activation
 		listener(want).copied(p, port, addr, n)
@@ -58,7 +58,7 @@ func (q *sock) copied(p *port, port uint32, addr uintptr, n uint32) {
 //oob:stage oob
 func PutFrame(s, port uint32, addr uintptr, n uint32) uint32 {
 	q := &socks[s%Max]
-	empty, ok := q.slotFor(&ports[port%MaxPorts])
+	empty, ok := q.slotFor(&ports[port%tablePorts])
 	if !ok {
 		return core.Drop
 	}

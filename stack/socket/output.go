@@ -35,7 +35,7 @@ func (q *sock) compose(m *Message, peer, peerPort uint32) Status {
 	if status != OK {
 		return status
 	}
-	p := &ports[i%MaxPorts]
+	p := &ports[i%tablePorts]
 	if p.up == 0 {
 		return Down
 	}
@@ -91,13 +91,13 @@ func (q *sock) path(dst uint32) (i, mac0, mac4 uint32, status Status) {
 	}
 	r, ok := neigh.Lookup(dst)
 	if !ok {
-		return 0, 0, 0, NoRoute
+		return q.local(dst, NoRoute)
 	}
 	if i, ok = index(r.Port); !ok || q.device != 0 && q.device != i+1 {
 		return 0, 0, 0, NoRoute
 	}
 	if mac0, mac4, ok = neigh.Resolve(r.Port, r.NextHop); !ok {
-		return 0, 0, 0, Unsolicited
+		return q.local(dst, Unsolicited)
 	}
 	return i, mac0, mac4, OK
 }
@@ -144,6 +144,10 @@ func (m *Message) send(q *sock, n uint32) Status {
 	if n > MaxPayload {
 		return m.failed(q, TooLong)
 	}
+	p := &ports[m.port%tablePorts]
+	if p.up != wired {
+		return m.aside(q, n)
+	}
 	addr := memory.Frame(m.slot)
 	packet := addr + uintptr(m.packet)
 	ip := wire.DatagramAt(packet)
@@ -167,21 +171,6 @@ func (m *Message) send(q *sock, n uint32) Status {
 		wire.Zero(addr+uintptr(size), addr+wire.MinLen)
 		size = wire.MinLen
 	}
-	return m.transmit(q, size)
-}
-
-// dontFragment is the flag in IPv4.Frag: what is sent here fits everywhere on the port's network.
-const dontFragment = 0x40 << 16
-
-// transmit hands the frame of size bytes over, for an empty slot that the pool gets, and counts.
-//
-//oob:stage oob
-//go:nosplit
-func (m *Message) transmit(q *sock, size uint32) Status {
-	p := &ports[m.port%MaxPorts]
-	if p.up == 0 {
-		return m.failed(q, Down)
-	}
 	empty, ok := core.Submit(p.name.Dev(), m.slot, size)
 	if !ok {
 		return m.failed(q, Busy)
@@ -190,6 +179,9 @@ func (m *Message) transmit(q *sock, size uint32) Status {
 	q.count[Sent]++
 	return OK
 }
+
+// dontFragment is the flag in IPv4.Frag: what is sent here fits everywhere on the port's network.
+const dontFragment = 0x40 << 16
 
 // failed gives a message back that was not sent, and counts it.
 //
@@ -211,7 +203,7 @@ func (s Socket) Reply(m *Message, n uint32) Status {
 	if q.kind != udp || m.packet == 0 {
 		return m.failed(q, Closed)
 	}
-	p := &ports[m.port%MaxPorts]
+	p := &ports[m.port%tablePorts]
 	addr := memory.Frame(m.slot)
 	e, ip := wire.EthernetAt(addr), wire.DatagramAt(addr+uintptr(m.packet))
 	src0, src4 := e.Src0, e.SrcType
@@ -262,5 +254,19 @@ func (s Socket) SendFrame(m *Message, n uint32) Status {
 		wire.Zero(m.Data+uintptr(n), m.Data+wire.MinLen)
 		n = wire.MinLen
 	}
-	return m.transmit(q, n)
+	p := &ports[m.port%tablePorts]
+	switch p.up {
+	case down:
+		return m.failed(q, Down)
+	case looped:
+		p.loopFrame(q, m, n)
+		return OK
+	}
+	empty, ok := core.Submit(p.name.Dev(), m.slot, n)
+	if !ok {
+		return m.failed(q, Busy)
+	}
+	p.pool.Put(empty)
+	q.count[Sent]++
+	return OK
 }

@@ -74,7 +74,7 @@ func (q *sock) flush(port uint32) {
 		}
 		m := &q.queue[at%QueueSize]
 		if m.port == port {
-			ports[port%MaxPorts].pool.Put(m.slot)
+			ports[port%tablePorts].pool.Put(m.slot)
 			continue
 		}
 		q.queue[kept%QueueSize] = *m

@@ -14,7 +14,9 @@
 // To send, a socket needs a route and a neighbour from the front caches (stack/neigh). A peer that nobody has solicited is an
 // error, Unsolicited, at once.
 //
-// Stage: oob.go, input.go and output.go run oob, inband.go and conn.go in-band. Follows: RFC 768 (UDP, 1980), RFC 791 (IPv4,
+// Sockets of this machine reach each other by the loopback port (loop.go), without a device.
+//
+// Stage: oob.go, input.go, output.go and loop.go run oob, inband.go and conn.go in-band. Follows: RFC 768 (UDP, 1980), RFC 791 (IPv4,
 // 1981), RFC 1112 (multicast, 1989), RFC 1122 (hosts, 1989). Does not support: TCP, IPv6, IP options, fragments.
 package socket
 
@@ -25,8 +27,10 @@ import (
 
 // Limits of the tables, all choices.
 const (
-	Max      = 64 // sockets
-	MaxPorts = neigh.MaxPorts
+	Max      = 64             // sockets
+	MaxPorts = neigh.MaxPorts // the loopback port is the last
+	// tablePorts is the size of the ports' table: a power of two, so that an index is a mask.
+	tablePorts = 32
 	// QueueSize is the most that a socket's queue holds, a power of two; Options.Queue may say less.
 	QueueSize = 64
 	// MaxSharing is the number of sockets that may be bound to the same UDP port: a datagram looks at them all.
@@ -99,6 +103,13 @@ type Message struct {
 	port   uint32 // index of the oob port
 }
 
+// Traffic is what an oob port has carried: frames, and their bytes.
+type Traffic struct {
+	RxPackets, RxBytes uint32
+	TxPackets, TxBytes uint32
+	Dropped            uint32 // frames of the port
+}
+
 // The counters of a socket.
 const (
 	Received      = iota // messages queued
@@ -140,7 +151,7 @@ type sock struct {
 
 // port is an oob port as sockets need it.
 type port struct {
-	up   uint32 // 1: frames go in and out
+	up   uint32 // down, wired or looped
 	name neigh.Port
 	addr uint32 // IPv4, wire order
 	mask uint32
@@ -150,11 +161,12 @@ type port struct {
 	// listeners has a bit for each of the listeners that get a copy of the port's frames.
 	listeners uint32
 	pool      frame.Pool
+	count     Traffic
 }
 
 var (
 	socks  [Max]sock
-	ports  [MaxPorts]port
+	ports  [tablePorts]port
 	memory frame.Memory
 	// ident is the identification of the next IPv4 packet.
 	ident uint32

@@ -42,7 +42,7 @@ func newBench(t *testing.T) *bench { return newBenchWith(t, enettest.Options{}) 
 
 func newBenchWith(t *testing.T, o enettest.Options) *bench {
 	b := &bench{T: t, site: wiretest.DefaultSite()}
-	rings := enettest.NewRings(t, divert.Devices*divert.SlotsPerDevice+4*pool)
+	rings := enettest.NewRings(t, divert.Devices*divert.SlotsPerDevice+5*pool)
 	o.Base = 0x02188000
 	b.nic = enettest.New(t, rings, o)
 	var err error
