@@ -99,3 +99,9 @@ func PendingEvents() uint32
 //
 //oob:stage oob
 func Submit(dev, slot, n uint32) (empty uint32, ok bool)
+
+// Room reports whether Submit would take a frame for device dev now. What has been sent meanwhile is taken back for that. stack/divert
+// provides it.
+//
+//oob:stage oob
+func Room(dev uint32) bool

@@ -238,6 +238,21 @@ func Submit(d, slot, n uint32) (empty uint32, ok bool) {
 	return v.free.Get()
 }
 
+// Room is core.Room.
+//
+//oob:stage oob
+//go:linkname Room mortise/stack/core.Room
+func Room(d uint32) bool {
+	v := &table[d%Devices]
+	if v.diverted == 0 {
+		return false
+	}
+	if v.free.Len() <= rxBudget || v.hw.Free() == 0 {
+		v.makeRoom()
+	}
+	return v.free.Len() > rxBudget && v.hw.Free() != 0
+}
+
 // settle takes back what the other devices have sent of the frames that were forwarded to them.
 //
 //oob:stage oob

@@ -58,6 +58,11 @@ func (p *Pool) Get() (slot uint32, ok bool) {
 	return slot, true
 }
 
+// Free returns how many slots Get has to give.
+//
+//oob:stage any
+func (p *Pool) Free() uint32 { return p.n }
+
 // Stats returns what the pool tells about itself.
 //
 //oob:stage inband

@@ -16,7 +16,8 @@ import (
 
 // Conn is a UDP socket of the oob stage that goroutines use: a net.PacketConn. What it receives was taken, and what it sends is
 // sent, in the oob stage; between the two worlds lies the socket's queue, and an in-band side that does not read loses what
-// exceeds it. To send needs a route and a solicited neighbour: else the error is a Status, at once.
+// exceeds it. To send needs a route and a solicited neighbour: else the error is a Status, at once. Without a deadline to write,
+// so is the want of room; with one, WriteTo waits for room that long.
 type Conn struct {
 	s      Socket
 	local  netip.AddrPort
@@ -25,9 +26,35 @@ type Conn struct {
 	done   chan struct{}
 	once   sync.Once
 
-	mu       sync.Mutex
-	deadline time.Time
-	changed  chan struct{} // closed when the deadline changes
+	read, write deadline
+}
+
+// deadline is when who waits gives up.
+type deadline struct {
+	mu      sync.Mutex
+	time    time.Time     // zero: never
+	changed chan struct{} // closed when it changes
+}
+
+// set changes the deadline, for those who wait, too.
+func (d *deadline) set(t time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.time = t
+	if d.changed != nil {
+		close(d.changed)
+	}
+	d.changed = make(chan struct{})
+}
+
+// get returns the deadline, and what is closed when it changes.
+func (d *deadline) get() (time.Time, <-chan struct{}) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.changed == nil {
+		d.changed = make(chan struct{})
+	}
+	return d.time, d.changed
 }
 
 var _ net.PacketConn = (*Conn)(nil)
@@ -47,7 +74,7 @@ func ListenPacket(o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{s: s, local: o.Local, notify: make(chan struct{}, 1), done: make(chan struct{}), changed: make(chan struct{})}
+	c := &Conn{s: s, local: o.Local, notify: make(chan struct{}, 1), done: make(chan struct{})}
 	conns.Lock()
 	conns.of[s] = c
 	conns.Unlock()
@@ -95,7 +122,7 @@ func (c *Conn) ReadFromAddrPort(b []byte) (n int, from netip.AddrPort, err error
 		if n, from, ok := c.take(b); ok {
 			return n, from, nil
 		}
-		if err := c.wait(); err != nil {
+		if err := c.wait(&c.read, c.notify); err != nil {
 			return 0, netip.AddrPort{}, err
 		}
 	}
@@ -119,11 +146,9 @@ func (c *Conn) take(b []byte) (n int, from netip.AddrPort, ok bool) {
 	return n, netip.AddrPortFrom(neigh.Addr(m.Peer), uint16(m.PeerPort)), true
 }
 
-// wait returns when there may be a message, or why not to wait any more.
-func (c *Conn) wait() error {
-	c.mu.Lock()
-	deadline, changed := c.deadline, c.changed
-	c.mu.Unlock()
+// wait returns when there may be what a notice tells, or why not to wait any more.
+func (c *Conn) wait(d *deadline, notice <-chan struct{}) error {
+	deadline, changed := d.get()
 	var expired <-chan time.Time
 	if !deadline.IsZero() {
 		left := time.Until(deadline)
@@ -140,12 +165,13 @@ func (c *Conn) wait() error {
 	case <-expired:
 		return os.ErrDeadlineExceeded
 	case <-changed:
-	case <-c.notify:
+	case <-notice:
 	}
 	return nil
 }
 
-// WriteTo sends a datagram. It never waits: what is in the way is a Status, wrapped in a *net.OpError.
+// WriteTo sends a datagram. What is in the way is a Status, wrapped in a *net.OpError; it waits for nothing but room, and that only
+// up to a deadline to write.
 func (c *Conn) WriteTo(b []byte, to net.Addr) (int, error) {
 	u, ok := to.(*net.UDPAddr)
 	if !ok {
@@ -159,6 +185,35 @@ func (c *Conn) WriteTo(b []byte, to net.Addr) (int, error) {
 
 // WriteToAddrPort is WriteTo with a plain address and a plain error; the zero address is whom Connect named.
 func (c *Conn) WriteToAddrPort(b []byte, to netip.AddrPort) error {
+	for {
+		if d, _ := c.write.get(); !d.IsZero() && !time.Now().Before(d) {
+			return os.ErrDeadlineExceeded
+		}
+		err := c.send(b, to)
+		if err != NoBuffer && err != Busy {
+			return err
+		}
+		if d, _ := c.write.get(); d.IsZero() {
+			return err
+		}
+		if err := c.wait(&c.write, c.room()); err != nil {
+			return err
+		}
+	}
+}
+
+// lookAgain is when who waits for room to send looks again: eight full-size frames have left by then at 100 Mbit/s.
+const lookAgain = time.Millisecond
+
+// room returns a channel that tells when to look for room again.
+func (c *Conn) room() <-chan struct{} {
+	again := make(chan struct{})
+	time.AfterFunc(lookAgain, func() { close(again) })
+	return again
+}
+
+// send sends a datagram, or says at once why not.
+func (c *Conn) send(b []byte, to netip.AddrPort) error {
 	if len(b) > MaxPayload {
 		return TooLong
 	}
@@ -201,18 +256,22 @@ func (c *Conn) Close() error {
 // LocalAddr returns the address that the socket is bound to.
 func (c *Conn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.local) }
 
-// SetDeadline is SetReadDeadline: to send never waits.
-func (c *Conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
-
-// SetReadDeadline is when who waits for a datagram gives up: os.ErrDeadlineExceeded. The zero value is never.
-func (c *Conn) SetReadDeadline(t time.Time) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.deadline = t
-	close(c.changed)
-	c.changed = make(chan struct{})
+// SetDeadline is SetReadDeadline and SetWriteDeadline.
+func (c *Conn) SetDeadline(t time.Time) error {
+	c.read.set(t)
+	c.write.set(t)
 	return nil
 }
 
-// SetWriteDeadline does nothing: to send never waits.
-func (c *Conn) SetWriteDeadline(time.Time) error { return nil }
+// SetReadDeadline is when who waits for a datagram gives up: os.ErrDeadlineExceeded. The zero value is never.
+func (c *Conn) SetReadDeadline(t time.Time) error {
+	c.read.set(t)
+	return nil
+}
+
+// SetWriteDeadline is how long WriteTo waits for a buffer and for room at the device, then: os.ErrDeadlineExceeded. With the zero value
+// it does not wait.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
+	c.write.set(t)
+	return nil
+}

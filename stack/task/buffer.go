@@ -46,6 +46,19 @@ func (b Buffer) Send(p []byte) bool {
 //oob:stage oob
 func (b Buffer) Receive(p []byte) (n int, ok bool) { return buffers[b%MaxBuffers].in.get(p) }
 
+// Waiting reports whether a message from in-band waits.
+//
+//oob:stage oob
+func (b Buffer) Waiting() bool { return !buffers[b%MaxBuffers].in.empty() }
+
+// Room reports whether Send has room for a message of so many bytes.
+//
+//oob:stage oob
+func (b Buffer) Room(bytes uint32) bool {
+	r := &buffers[b%MaxBuffers].out
+	return r.mask+1-(r.tail-mmio.Load(&r.head)) > (bytes+3)/4
+}
+
 // put appends a message.
 //
 //oob:stage any

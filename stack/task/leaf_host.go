@@ -15,6 +15,9 @@ var host struct {
 	activations uint32
 }
 
+// SetHost sets the clock, and what runs for tasks: for tests of other packages. Host only.
+func SetHost(time uint64, run func(id uint32)) { host.time, host.run = time, run }
+
 //oob:stage oob
 func run(id uint32) {
 	if host.run != nil {

@@ -1,0 +1,43 @@
+package socket
+
+import "mortise/stack/core"
+
+// Writable says how it would go to send a message now, to a peer as Compose has it: OK, or what Compose or Send would say.
+// It takes nothing and counts nothing. Of a UDP socket that is not connected, with no peer named, it tells whether the oob port that it
+// is bound to takes messages; a raw socket has no peers.
+//
+//oob:stage oob
+func (s Socket) Writable(peer, peerPort uint32) Status {
+	q := s.get()
+	i := q.device - 1
+	switch {
+	case q.kind == closed:
+		return Closed
+	case q.kind != udp:
+	case peer|q.peer == 0:
+		if i >= MaxPorts {
+			return NoPeer
+		}
+	default:
+		if peer == 0 {
+			peer, peerPort = q.peer, q.peerPort
+		}
+		if peerPort == 0 {
+			return NoPeer
+		}
+		var status Status
+		if i, _, _, status = q.path(peer); status != OK {
+			return status
+		}
+	}
+	p := &ports[i%MaxPorts]
+	switch {
+	case p.up == 0:
+		return Down
+	case p.pool.Free() == 0:
+		return NoBuffer
+	case !core.Room(p.name.Dev()):
+		return Busy
+	}
+	return OK
+}
