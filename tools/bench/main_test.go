@@ -24,7 +24,7 @@ func TestSelected(t *testing.T) {
 	}{
 		{"", len(latency.Cases())},
 		{"^oob$", 1},
-		{"flood", 4},
+		{"flood", 5},
 		{"no such case", 0},
 		{"(", 0},
 	}

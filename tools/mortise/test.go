@@ -22,7 +22,7 @@ const (
 	envLoad   = "MORTISE_LOAD_ELF"   // an image for each in-band load: gc=PATH:spin=PATH
 	envTasks  = "MORTISE_TASKS_ELF"  // images with oob tasks: NAME=PATH:NAME+LOAD=PATH
 	envInject = "MORTISE_INJECT_ELF" // the image with fault injection
-	envRules  = "MORTISE_RULES_ELF"  // images with forwarding rules, as many: 1=PATH:64=PATH:1+reload=PATH; run: that of make run
+	envRules  = "MORTISE_RULES_ELF"  // images with forwarding rules, as many: 64=PATH:1+gc=PATH; run: that of make run
 	envLogs   = "MORTISE_TEST_LOGS"  // folder for the serial log and the capture of a test that failed
 )
 
@@ -207,7 +207,7 @@ func (r *testRun) images(ctx context.Context) (string, error) {
 		return "", err
 	}
 	var rules []string
-	for _, want := range []string{"1", "64", "1+reload"} {
+	for _, want := range []string{"64", "1+reload", "1+gc", "64+spin"} {
 		n, load, loaded := strings.Cut(want, "+")
 		o := firmware.Options{
 			Config: filepath.Join(r.root, "image", "gateway", "testdata", "forward-"+n+".toml"),

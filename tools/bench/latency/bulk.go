@@ -57,8 +57,8 @@ func newBulk() (*bulk, error) {
 	}}, nil
 }
 
-// step takes what the guest has sent and sends what there is to send.
-func (b *bulk) step() error {
+// step takes what the guest has sent and sends what there is to send. other is told of the frames that are not for it.
+func (b *bulk) step(other func(frame []byte)) error {
 	b.round++
 	answer := false
 	for {
@@ -76,6 +76,8 @@ func (b *bulk) step() error {
 			}
 		} else if s, ok := p.TCP(); ok && s.To == b.local {
 			answer = b.take(s) || answer
+		} else {
+			other(frame)
 		}
 	}
 	return b.send(answer)

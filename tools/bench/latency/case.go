@@ -32,6 +32,7 @@ const (
 	Socket Mode = "socket"  // by an oob task with a socket (tasks/sockecho)
 	Inband Mode = "in-band" // by gVisor
 	Task   Mode = "task"    // not at all: what is measured is a timer and the oob task that it starts
+	Rules  Mode = "forward" // by a rule, which sends it on to lan0
 )
 
 // Case is one line of the table: what is sent, how often, to which firmware, and what is demanded.
@@ -40,6 +41,7 @@ type Case struct {
 	About    string
 	Panel    string // of the plot, by its title
 	Guest    string // who is measured in the place of the firmware: a name in Config.Guests
+	Rules    string // of a case of mode Rules: which, by the firmware's name
 	Mode     Mode   // of the firmware; a guest is asked at the mode's port, however it serves it
 	Load     Load
 	Shift    int           // 2^Shift ns an instruction
@@ -83,6 +85,9 @@ const (
 	unbounded = -1
 	quiet     = 16   // the spread where the load causes no activation of the oob stage (the figures)
 	flooded   = 1000 // the spread where it does: no more than the activations that a request may have to wait for
+	// crowded is the spread where TCP in bulk goes by the oob stage, to and from another port: an activation then moves up to 16
+	// frames of in-band's and 32 for it.
+	crowded   = 16000
 	taskBound = 150  // the maximum from a timer's expiry to its task
 	taskWaits = 1500 // the spread where it may have to wait for another activation: see Check, which is more exact
 )
@@ -100,6 +105,7 @@ func Cases() []Case {
 	}
 	task := steady.with("", "", func(c *Case) { c.Mode, c.Median = Task, taskBound-quiet })
 	socket := steady.with("", "", func(c *Case) { c.Mode, c.VID, c.Median = Socket, 42, 900 })
+	rules := steady.with("", "", func(c *Case) { c.Mode, c.Payload, c.Median = Rules, smallest, 400 })
 	cases := []Case{
 		// The one figure that does not need the plugin, to hold against the next one's.
 		steady.with("oob-fine", "oob echo, idle, shift 10", func(c *Case) {
@@ -142,6 +148,15 @@ func Cases() []Case {
 		task.with("task-all", "timer to oob task, all loads at once", func(c *Case) {
 			c.Load, c.Bulk, c.Flood, c.Answered, c.Requests, c.Spread = kindAll, true, 1, true, gcRequests, taskWaits
 		}),
+		rules.with("forward-gc", "forward rt0 to lan0, one rule, LOAD=gc", func(c *Case) {
+			c.Rules, c.Load, c.Requests = oneRule, kindGC, gcRequests
+		}),
+		rules.with("forward-64-spin", "forward rt0 to lan0, 64 rules, LOAD=spin", func(c *Case) {
+			c.Rules, c.Load, c.Median = manyRules, kindSpin, 650
+		}),
+		rules.with("forward-gc-flood", "forward rt0 to lan0, one rule, LOAD=gc, flood 1 kpps", func(c *Case) {
+			c.Rules, c.Load, c.Requests, c.Flood, c.Median, c.Spread = oneRule, kindGC, gcRequests, 1, 675, flooded
+		}),
 		steady.with("inband", "in-band echo, idle", func(c *Case) {
 			c.Mode, c.Median, c.Spread = Inband, 92000, unbounded
 		}),
@@ -159,6 +174,8 @@ func (c *Case) panel() string {
 		return "in-band"
 	case c.Mode == Task:
 		return "from a timer to its oob task"
+	case c.Mode == Rules:
+		return "forwarded from rt0 to lan0"
 	case c.activates():
 		return "oob; the load has the oob stage run, too"
 	}
@@ -214,6 +231,18 @@ func Matrix() (cases []Case) {
 				c.Spread = taskWaits
 			}
 		}))
+		for _, rules := range []string{byType, oneRule, manyRules} {
+			about := map[string]string{byType: "one rule by EtherType", oneRule: "one rule", manyRules: "64 rules"}[rules]
+			if rules == byType && l.load != "" {
+				continue // takes an image of its own for each load
+			}
+			cases = append(cases, base.with("m-"+l.name+"-forward-"+rules, "forward rt0 to lan0, "+about+", "+l.about, func(c *Case) {
+				c.Panel, c.Payload, c.Mode, c.Rules = "forwarded from rt0 to lan0", smallest, Rules, rules
+				if c.Bulk {
+					c.Spread = crowded
+				}
+			}))
+		}
 		if base.loaded(kindSpin) {
 			continue // in-band answers next to nothing
 		}
@@ -243,8 +272,11 @@ func (l Load) kinds() (kinds []Load) {
 	return kinds
 }
 
-// activates reports whether the load has the oob stage run for something else than requests, or the timer.
-func (c *Case) activates() bool { return c.Flood > 0 || c.loaded(kindSend) || c.Mode == Task && c.Bulk }
+// activates reports whether the load has the oob stage run for something else than requests, or the timer. Rules divert lan0,
+// too: what comes in there then goes by the oob stage.
+func (c *Case) activates() bool {
+	return c.Flood > 0 || c.loaded(kindSend) || c.Bulk && (c.Mode == Task || c.Mode == Rules)
+}
 
 // port returns the UDP port that the requests go to.
 func (c *Case) port() uint16 {
@@ -264,6 +296,8 @@ func (c *Case) Image() Load {
 		return "latency+" + c.Load
 	case Socket:
 		return "sockecho+" + c.Load
+	case Rules:
+		return Load(rulesPrefix+c.Rules) + "+" + c.Load
 	}
 	return c.Load
 }
@@ -320,7 +354,7 @@ func (c *Case) Work() int {
 
 // frames returns what is sent for one request, an item for each release.
 func (c *Case) frames(s *session, kind stream, sequence uint32) [][][]byte {
-	request := s.peer.request(s.guest, payload(kind, sequence, c.Payload))
+	request := c.request(s, payload(kind, sequence, c.Payload))
 	if c.Flood == 0 {
 		return [][][]byte{{request}}
 	}
@@ -331,6 +365,14 @@ func (c *Case) frames(s *session, kind stream, sequence uint32) [][][]byte {
 	}
 	releases[0] = append(releases[0], request)
 	return releases
+}
+
+// request returns the frame that asks for what is measured.
+func (c *Case) request(s *session, payload []byte) []byte {
+	if c.Mode == Rules {
+		return crossing(c.Rules, payload)
+	}
+	return s.peer.request(s.guest, payload)
 }
 
 // Check compares a result with the case's bounds and returns what was missed, a line each.

@@ -51,7 +51,7 @@ func TestCheck(t *testing.T) {
 		{"no collection", "gc", func(r *Result) { r.Told[kindGC] = Told{3, 3} }, "LOAD=gc"},
 		{"no reload", "reload", func(r *Result) { r.Told[kindReload] = Told{3, 3} }, "LOAD=reload"},
 		{"no collection, all at once", "all", func(r *Result) { r.Told[kindGC] = Told{3, 3} }, ""},
-		{"longer than it may wait", "oob-(send|.*flood|all)", func(r *Result) { r.Activations.Longest = flooded - quiet - 1 }, "longest activation"},
+		{"longer than it may wait", "(oob|forward)-(send|.*flood|all)", func(r *Result) { r.Activations.Longest = flooded - quiet - 1 }, "longest activation"},
 		{"no activation but its own", "(oob|task)-(gc|tcp|print)$", func(r *Result) { r.Activations.Longest = 1 }, ""},
 		{"answers a silent flood", "oob-flood", func(r *Result) { r.Flood.Answered = 1 }, "answered"},
 	}
@@ -82,6 +82,7 @@ func TestCases(t *testing.T) {
 		"oob-send": {3, 400, 1000}, "oob-send-flood50": {3, 625, 1000}, "oob-all": {3, 625, 1000},
 		"socket": {3, 900, 16}, "socket-gc": {3, 900, 16},
 		"task": {3, 134, 16}, "task-gc": {3, 134, 16}, "task-spin": {3, 134, 16}, "task-print": {3, 134, 16},
+		"forward-gc": {3, 400, 16}, "forward-64-spin": {3, 650, 16}, "forward-gc-flood": {3, 675, 1000},
 		"task-all": {3, 134, 1500}, "inband": {3, 92000, unbounded},
 	}
 	for _, c := range Cases() {

@@ -77,14 +77,17 @@ func bootMicroS() int64 {
 	return boot.UnixMicro()
 }
 
-// refine gives the frames that the guest sent the time of the store that sent them: it lies in the capture's
+// bySelf reports whether the guest sent a frame of rt0's capture: all but what comes from us.
+func bySelf(p *packet.Packet) bool { return p.Source != peerMAC }
+
+// refine gives the frames that the guest sent, as sent tells, the time of the store that sent them: it lies in the capture's
 // microsecond. A store sends what is ready, so each frame has a store of its own or shares the last one.
-func refine(records []Record, stores []plugin.Store) error {
+func refine(records []Record, stores []plugin.Store, sent func(*packet.Packet) bool) error {
 	boot := bootMicroS()
 	last := int64(-1) // the store that was used last
 	for i := range records {
 		r := &records[i]
-		if p, ok := packet.Parse(r.Frame); !ok || p.Source == peerMAC {
+		if p, ok := packet.Parse(r.Frame); !ok || !sent(&p) {
 			continue
 		}
 		at := r.MicroS - boot

@@ -41,7 +41,7 @@ func TestRefine(t *testing.T) {
 			for _, ns := range test.stores {
 				stores = append(stores, plugin.Store{NS: ns})
 			}
-			err := refine(records, stores)
+			err := refine(records, stores, bySelf)
 			if test.err != "" {
 				if err == nil || !strings.Contains(err.Error(), test.err) {
 					t.Errorf("refine: %v, want %q", err, test.err)

@@ -21,6 +21,7 @@ const (
 	envImage = "MORTISE_ELF"
 	envLoad  = "MORTISE_LOAD_ELF"  // [LOAD=]PATH, several separated by colons
 	envTasks = "MORTISE_TASKS_ELF" // NAME=PATH or NAME+LOAD=PATH, those with oob tasks
+	envRules = "MORTISE_RULES_ELF" // the same, those with rules that forward frames
 	envLogs  = "MORTISE_TEST_LOGS"
 )
 
@@ -113,7 +114,7 @@ func TestPluginChangesNothing(t *testing.T) {
 // measure runs a case and checks its bounds.
 func measure(t *testing.T, config Config, c Case) *Result {
 	if _, ok := config.Images.For(c.Image()); !ok {
-		t.Skipf("%s and %s name no firmware for %s", envLoad, envTasks, c.Image())
+		t.Skipf("%s, %s and %s name no firmware for %s", envLoad, envTasks, envRules, c.Image())
 	}
 	if c.Mode == Task && config.Plugin == "" {
 		t.Skip(ErrNoPlugin)
@@ -155,6 +156,13 @@ func gateImages(t *testing.T, loads ...Load) Images {
 			}
 			images[Load(name)] = path
 		}
+		for _, value := range filepath.SplitList(os.Getenv(envRules)) {
+			name, path, _ := strings.Cut(value, "=")
+			if !strings.Contains(name, "+") {
+				name += "+"
+			}
+			images[rulesPrefix+Load(name)] = path
+		}
 		return images
 	}
 	toolchain := os.Getenv(envGo)
@@ -178,7 +186,7 @@ func keep(t *testing.T, dir, name string) {
 	if !t.Failed() || logs == "" {
 		return
 	}
-	for _, suffix := range []string{".log", ".pcap", ".stores"} {
+	for _, suffix := range []string{".log", ".pcap", "-lan0.pcap", ".stores"} {
 		to := filepath.Join(logs, "bench-"+name+suffix)
 		if err := copyFile(to, filepath.Join(dir, name+suffix)); err != nil {
 			t.Log(err)

@@ -50,6 +50,9 @@ func Loads(cases []Case) (loads []Load) {
 // built is where the host command leaves an image.
 func built(root, tasks, load string) string {
 	name := "gateway"
+	if strings.HasPrefix(tasks, rulesPrefix) {
+		tasks = "" // the configuration is no part of the name
+	}
 	if load != "" {
 		name += "-load"
 	}
@@ -69,7 +72,11 @@ func Build(ctx context.Context, root, toolchain, dir string, loads []Load, log i
 		if !found {
 			tasks, load = "", string(image)
 		}
-		cmd := exec.CommandContext(ctx, "go", "run", "./tools/mortise", "firmware", "-load", load, "-tasks", tasks)
+		args := []string{"run", "./tools/mortise", "firmware", "-load", load, "-tasks", tasks}
+		if strings.HasPrefix(tasks, rulesPrefix) {
+			args = []string{"run", "./tools/mortise", "firmware", "-load", load, "-config", filepath.Join("image", "gateway", "testdata", tasks+".toml")}
+		}
+		cmd := exec.CommandContext(ctx, "go", args...)
 		cmd.Dir, cmd.Stdout, cmd.Stderr = root, log, log
 		if cmd.Env = os.Environ(); toolchain != "" {
 			cmd.Env = append(cmd.Env, "TAMAGO="+toolchain)

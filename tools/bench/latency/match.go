@@ -29,7 +29,7 @@ type Exchange struct {
 // behind it depends on when the host ends the emulator.
 func released(records []Record) []Record {
 	for i, r := range slices.Backward(records) {
-		if p, ok := packet.Parse(r.Frame); ok && p.Source == peerMAC {
+		if p, ok := packet.Parse(r.Frame); ok && p.Source == peerMAC && !r.Far {
 			return records[:i+1]
 		}
 	}
@@ -43,21 +43,28 @@ func Match(records []Record) Exchange {
 	index := map[uint32]int{} // sequence number to sample
 	for _, r := range records {
 		p, ok := packet.Parse(r.Frame)
-		if !ok || p.EtherType != packet.TypeIPv4 {
+		if !ok {
 			continue
 		}
-		d, ok := p.UDP()
+		content, ok := crosses(&p)
 		if !ok {
-			if p.Destination == peerMAC {
-				e.Garbled++
+			if p.EtherType != packet.TypeIPv4 {
+				continue
 			}
-			continue
+			d, ok := p.UDP()
+			if !ok {
+				if p.Destination == peerMAC {
+					e.Garbled++
+				}
+				continue
+			}
+			content = d.Payload
 		}
-		kind, sequence, ok := parsePayload(d.Payload)
+		kind, sequence, ok := parsePayload(content)
 		if !ok {
 			continue
 		}
-		sent := p.Source == peerMAC
+		sent := p.Source == peerMAC && !r.Far
 		switch {
 		case kind == flood && sent:
 			e.FloodSent++

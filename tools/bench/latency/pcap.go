@@ -10,7 +10,8 @@ import (
 // Record is a frame of a capture and the virtual time at which it passed.
 type Record struct {
 	pcap.Record
-	NS int64 // beyond its microsecond, where the plugin has told them
+	NS  int64 // beyond its microsecond, where the plugin has told them
+	Far bool  // left by the other port than the one that requests enter
 }
 
 // ReadCapture reads the capture file at path.

@@ -102,8 +102,8 @@ func Run(ctx context.Context, config Config, c Case) (*Result, error) {
 		if trace, err = w.Read(); err != nil {
 			return nil, err
 		}
-		if c.Mode != Task {
-			err = refine(records, trace.Stores)
+		if c.Mode != Task && c.Mode != Rules {
+			err = refine(records, trace.Stores, bySelf)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", capture, err)
@@ -111,6 +111,11 @@ func Run(ctx context.Context, config Config, c Case) (*Result, error) {
 		r.Resolution = 0
 	} else if c.Mode == Task {
 		return nil, ErrNoPlugin
+	}
+	if c.Mode == Rules {
+		if records, err = arrivals(records, farCapture(capture), storesTo(tdar2, trace.Stores)); err != nil {
+			return nil, err
+		}
 	}
 	if c.Guest == "" {
 		records = released(records)
@@ -187,6 +192,9 @@ func (config *Config) watch(c *Case, kernel string) (plugin.Watch, error) {
 		return guest.watch(config.stores(c)), nil
 	}
 	w, err := watch(kernel, config.stores(c))
+	if c.Mode == Rules {
+		w.Stores = []uint32{tdar2} // where they leave
+	}
 	if err == nil && c.Mode == Task {
 		w.Handler.Shift = c.Shift
 		w.Handler.Mark, _, err = plugin.Find(kernel, taskEntry, 0)
@@ -227,8 +235,17 @@ func (r *Result) capture(ctx context.Context, config Config, c *Case, kernel, pa
 		Deadline: c.deadline(),
 		Steady:   true,
 	}
-	if s.bulk != nil {
+	switch {
+	case s.bulk != nil && c.Mode == Rules:
+		machine.Ports = append(machine.Ports, farPort(s.bulk.wire, farCapture(path)))
+	case s.bulk != nil:
 		machine.Ports = append(machine.Ports, qemu.Port{Net: s.bulk.wire, Release: bulkRelease})
+	case c.Mode == Rules:
+		if s.far, err = qemu.NewWire(); err != nil {
+			return err
+		}
+		defer s.far.Close()
+		machine.Ports = append(machine.Ports, farPort(s.far, farCapture(path)))
 	}
 	var m *meter // nil: another guest, which has no oob stage
 	if c.Guest != "" {

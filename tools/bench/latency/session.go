@@ -40,6 +40,7 @@ type session struct {
 	noise   peer       // who sends the flood
 	guest   packet.MAC // of the guest's address, once it has told
 	wire    *qemu.Wire
+	far     *qemu.Wire // lan0's, where what is forwarded comes out; nil: nothing is, or bulk has it
 	clock   *qemu.Wire // whose frames the releases are; nil: those of wire
 	barrier *qemu.Barrier
 	process *qemu.Process
@@ -131,7 +132,7 @@ func (s *session) warm(c *Case) error {
 // up, and while that is worked off, requests wait in QEMU. In-band may lose some: it is not waited for.
 func (s *session) behind(c *Case, asked int) bool {
 	const underWay = 2
-	return (c.Mode == Oob || c.Mode == Socket) && c.Guest == "" && s.answered[warmUp]+underWay < asked
+	return (c.Mode == Oob || c.Mode == Socket || c.Mode == Rules) && c.Guest == "" && s.answered[warmUp]+underWay < asked
 }
 
 // busy reports whether the case's load is seen to run.
@@ -198,10 +199,19 @@ func (s *session) release(frames [][]byte) error {
 		}
 		s.take(frame)
 	}
+	if s.far != nil {
+		for {
+			frame, ok := s.far.Poll()
+			if !ok {
+				break
+			}
+			s.arrive(frame)
+		}
+	}
 	if s.bulk == nil {
 		return nil
 	}
-	return s.bulk.step()
+	return s.bulk.step(s.arrive)
 }
 
 // take looks at a frame of the guest's.
