@@ -8,7 +8,7 @@ export TAMAGO
 GO      := go
 MORTISE := build/mortise
 
-.PHONY: help firmware run test bench check clean $(MORTISE)
+.PHONY: help firmware run test fuzz bench check clean $(MORTISE)
 
 help:
 	@echo 'make firmware   build build/mx6ullevk/gateway.elf'
@@ -17,6 +17,7 @@ help:
 	@echo 'make run        boot it in QEMU with live peers, and forward.toml; a table of latencies; ^C ends it'
 	@echo '                FOR=20s: end by itself  PCAP=FILE: keep a capture'
 	@echo 'make test       all tests, those in QEMU too'
+	@echo 'make fuzz       the fuzz targets, 30 min of CPU time each: docs/fuzzing.md  FOR=10m: that long  ONLY=REGEXP: these'
 	@echo 'make bench      the published latency figures, in virtual time; FULL=1: the whole matrix; REPEAT=2: each twice'
 	@echo '                PEERS=1: Debian on the same board, standard and PREEMPT_RT, and stock TamaGo, too'
 	@echo 'make check      go vet, rules for oob code, gofmt, import rules'
@@ -34,6 +35,9 @@ run: $(MORTISE)
 
 test: $(MORTISE)
 	@$(MORTISE) test -qemu '$(QEMU)'
+
+fuzz: $(MORTISE)
+	@$(MORTISE) fuzz $(if $(FOR),-for '$(FOR)') -target '$(ONLY)' $(if $(KEEP),-keep '$(KEEP)')
 
 bench:
 	@$(GO) run ./tools/bench $(if $(QEMU),-qemu '$(QEMU)') $(if $(FULL),-full) $(if $(PEERS),-peers) \

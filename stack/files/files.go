@@ -154,10 +154,10 @@ func (t *Tree) find(p string) (string, fs.FileInfo, error) {
 		return "", nil, fmt.Errorf("%s: %w", p, errNotOurs)
 	}
 	info, err := os.Stat(t.name(p))
-	if errors.Is(err, fs.ErrNotExist) {
+	if err != nil { // there is nothing, or a file where a folder should be, or no name
 		return "", nil, fmt.Errorf("%s: %w", p, fs.ErrNotExist)
 	}
-	return t.name(p), info, err
+	return t.name(p), info, nil
 }
 
 // list returns what is in a folder, the root's own folders for it.

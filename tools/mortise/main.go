@@ -29,6 +29,7 @@ var commands = []command{
 	{"vet", "", "check the rules for oob code in the sources (tools/oobvet)", vetCommand},
 	{"run", "", "boot the firmware in QEMU with live peers and show both stages' latency", runCommand},
 	{"test", "", "run all tests, in QEMU too", testCommand},
+	{"fuzz", "", "run the fuzz targets, each for a CPU time, and keep inputs", fuzzCommand},
 	{"clean", "", "remove what was built, and say what is left in the cache", cleanCommand},
 }
 
