@@ -114,6 +114,7 @@ func TestConformance(t *testing.T) {
 					Inject: b.Inject, Interrupt: b.Interrupt, Sent: b.Sent,
 					HoldTx:   func(on bool) { b.Async = on },
 					Complete: b.Complete,
+					ShareTx:  func(on bool) { b.Shared = on },
 					Smallest: smallest,
 				}
 			})

@@ -13,7 +13,8 @@
 //	Refill(slot uint32)                give an empty slot (the same or another) for the oldest one received
 //	Resume()                           tell the device that there are empty slots: after the last Refill of an activation
 //	Transmit(slot, n uint32) bool      queue the frame at Memory.Frame(slot); true: the driver owns slot until Reclaim
-//	                                   returns it; false: ring full or n impossible, counted, the caller keeps slot
+//	                                   returns it; false: ring full or n impossible, counted, the caller keeps slot. A slot that
+//	                                   nobody writes to may be queued more than once, on several devices too
 //	Start()                            send what is queued
 //	Free() uint32                      transmit positions free: what Transmit will take
 //	Reclaim() (slot uint32, ok bool)   a slot whose transmission is over, in the order of Transmit; the caller owns it

@@ -47,7 +47,7 @@ func (g *gatewayImage) divert(dev uint32, on bool) error {
 	g.supervise.Lock()
 	defer g.supervise.Unlock()
 	if stage.Running() {
-		g.devices[dev].Divert(on)
+		return g.devices[dev].Divert(on)
 	}
 	return nil
 }

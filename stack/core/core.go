@@ -34,7 +34,9 @@ const (
 	Back    uint32 = 1 << 24
 	Ahead   uint32 = 1 << 25
 	// Fan, plus the number of destinations in bits 16 to 23: the frame is for several. For each of them, numbered from 0, Copy
-	// is called with a copy of the frame, the last time with the frame itself, and returns the action for it.
+	// is called with a copy of the frame, or with the frame itself if that is not needed any more, and returns the action for it.
+	// A bit of the four lowest ones, the lowest one for destination 0, says that the frame is for it as it is: such destinations share
+	// it, on the devices that the next four times three bits name, and Copy is not called for them. PlainFor makes these bits.
 	Fan uint32 = 1<<30 | 1<<28
 	// Reply, plus the length of the answer in the low half: transmit Length(action) bytes of the slot on the device that
 	// received it. Actions from Reply on are replies: the shortest test is for what is most urgent.
@@ -60,6 +62,21 @@ func Shift(action uint32) uint32 { return action>>25&1*4 - action>>24&1*4 }
 //
 //oob:stage oob
 func To(action uint32) uint32 { return action >> 16 & 0xff }
+
+// Plain returns the set of destinations that the frame is for as it is, for Fan.
+//
+//oob:stage oob
+func Plain(action uint32) uint32 { return action & 0xf }
+
+// PlainTo returns the device of destination i, one of Plain's.
+//
+//oob:stage oob
+func PlainTo(action, i uint32) uint32 { return action >> (4 + 3*(i&3)) & 7 }
+
+// PlainFor returns what Fan's action says of destination i when the frame is for it as it is, on device dev.
+//
+//oob:stage inband
+func PlainFor(i, dev uint32) uint32 { return 1<<(i&3) | dev&7<<(4+3*(i&3)) }
 
 // Deliver decides on the frame of n bytes (FCS excluded) that dev received at addr, as frame.Memory.Frame returns it, and
 // returns the action. The stage that drives the device calls it for each frame, in the order of their arrival.

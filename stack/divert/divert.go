@@ -6,7 +6,7 @@
 // Slots. All devices share one memory. Each has three shares of its slots that never change size: the driving stage's (the
 // receive ring, what is being transmitted, a reserve), in-band's for receiving and in-band's for sending. A frame crosses
 // by a swap, to in-band as to another device: the receiver gives an empty slot for each full one, so that a slow one
-// exhausts its own share only.
+// exhausts its own share only. Only what goes to several devices as it came is in several transmit rings: see share.go.
 //
 // Order. In an activation each received frame is decided at once and its answer started before the next one is looked
 // at; what is in-band's crosses when all are decided. In-band's frames to send leave txReserve descriptors to the oob
@@ -65,7 +65,7 @@ const (
 	TxFull                      // an answer of the oob stage found the transmit ring full, and was dropped
 	TxForward                   // sent for another device, from which it came
 	ForwardDown                 // drop: to be forwarded to a device that the oob stage does not drive
-	ForwardFull                 // drop: to be forwarded to a device whose transmit ring or reserve, or beyond the copies of an activation
+	ForwardFull                 // drop: to be forwarded to a device without room, or beyond what an activation may copy or share
 	Throttled                   // activations that used up their budget; reception paused until the next tick
 	NumCounters
 )
@@ -82,7 +82,7 @@ var counterInfo = [NumCounters]Count{
 	TxFull:       {Name: "tx_full", Help: "answers that found the transmit ring full", Drop: true},
 	TxForward:    {Name: "tx_forward", Help: "queued for another device, from which they came"},
 	ForwardDown:  {Name: "forward_down", Help: "to be forwarded to a device that is not diverted", Drop: true},
-	ForwardFull:  {Name: "forward_full", Help: "to be forwarded, and the other device had no room", Drop: true},
+	ForwardFull:  {Name: "forward_full", Help: "to be forwarded, and the other device had no room, or too many were for several", Drop: true},
 	Throttled:    {Name: "throttled", Help: "activations that used up their budget"},
 }
 
@@ -109,6 +109,8 @@ type device struct {
 	diverted  uint32      // driven: frames go to the companion core first; or listened
 	listen    uint32      // 1: the companion core wants to be shown all frames, while diverted
 	shown     uint32      // copies that it has made in this activation
+	rounds    uint32      // destinations of this activation's frames for several that were changed
+	extra     uint32      // further destinations of this activation's frames
 	copied    uint32      // frames of this activation that were copied
 	forwarded uint32      // 1: this activation has sent frames on another device
 	throttled uint32      // 1: reception is masked until the next tick

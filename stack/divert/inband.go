@@ -151,6 +151,8 @@ func (p *Device) Rebuild(divert bool) error {
 	defer p.rx.Unlock()
 	p.tx.Lock()
 	defer p.tx.Unlock()
+	lend, _ := p.recall() // what its own transmitter does not send comes back with the ring
+	defer lend()
 	p.setDiverted(false)
 	v := &table[p.d]
 	v.throttled = 0
@@ -158,6 +160,7 @@ func (p *Device) Rebuild(divert bool) error {
 	if err != nil {
 		return fmt.Errorf("device %s: %w", p.name, err)
 	}
+	slots = p.takeBack(slots)
 	for s, ok := v.free.Get(); ok; s, ok = v.free.Get() {
 		slots = append(slots, s)
 	}
@@ -194,14 +197,24 @@ func (p *Device) resume(divert bool) {
 // Divert takes the device to the oob stage (on) or in-band, with traffic flowing: no frame is lost, none goes both ways,
 // since the interrupt is disabled while the property changes and the ring's state is the same for both stages. A device that
 // is the oob stage's already is left alone: a tick that came while it was not would pass it by, and there is no other.
-func (p *Device) Divert(on bool) {
+//
+// Off fails, and changes nothing, while frames of the device's, or on it, are under way for several devices, and one of their
+// transmitters does not send them.
+func (p *Device) Divert(on bool) error {
 	p.rx.Lock()
 	defer p.rx.Unlock()
 	p.tx.Lock()
 	defer p.tx.Unlock()
 	v := &table[p.d]
-	if on && mmio.Load(&v.diverted) != 0 {
-		return
+	if mmio.Load(&v.diverted) != 0 {
+		if on {
+			return nil
+		}
+		lend, ok := p.recall()
+		defer lend()
+		if !ok {
+			return fmt.Errorf("device %s: %d frames for several devices have not been sent in %v", p.name, mmio.Load(&lent), callTries*callPause)
+		}
 	}
 	p.setDiverted(false)
 	if on && v.throttled != 0 {
@@ -211,6 +224,44 @@ func (p *Device) Divert(on bool) {
 		v.throttled = 0
 	}
 	p.resume(on)
+	return nil
+}
+
+// callPause and callTries bound how long in-band waits for slots that are lent: ten times what 64 full-size frames take at 100 Mbit/s.
+const (
+	callPause = time.Millisecond
+	callTries = 80
+)
+
+// recall has the oob stage lend no more slots, and waits until none is lent. lend lets it lend again, when the device has changed hands.
+// ok is false when a transmitter stands still.
+func (p *Device) recall() (lend func(), ok bool) {
+	atomic.AddUint32(&calledIn, 1)
+	for range callTries {
+		if mmio.Load(&lent) == 0 {
+			break
+		}
+		if p.hooks.Kick(); mmio.Load(&lent) != 0 {
+			time.Sleep(callPause)
+		}
+	}
+	return func() { atomic.AddUint32(&calledIn, ^uint32(0)) }, mmio.Load(&lent) == 0
+}
+
+// takeBack returns those of slots, which the controller held, that are the device's. Those that it shared with another one go to their
+// owner, when that one is done too: the device may be it.
+func (p *Device) takeBack(slots []uint32) []uint32 {
+	own := slices.DeleteFunc(slots, func(s uint32) bool {
+		shared := shares[s%frame.MaxSlots] != 0
+		if shared {
+			returned.Push(frame.Ref{Slot: uint16(s)})
+		}
+		return shared
+	})
+	if returned.Len() != 0 {
+		p.hooks.Kick() // calledIn is set
+	}
+	return own
 }
 
 // Interrupt is called in-band when the device's interrupt was routed there, or when the oob stage woke in-band.

@@ -44,9 +44,10 @@ func Recover(devices ...*Device) (rest []uint32, err error) {
 	for _, p := range devices {
 		p.setDiverted(false)
 		v := &table[p.d]
-		v.throttled, v.forwarded, v.copied, v.lefts = 0, 0, 0, 0
+		v.throttled, v.forwarded, v.copied, v.extra, v.rounds, v.lefts = 0, 0, 0, 0, 0, 0
 		lost[p] = true
 	}
+	shares, lent, returned = [frame.MaxSlots]uint8{}, 0, frame.Ring{}
 	own := newStock(table[devices[0].d].mem.Slots)
 	for _, p := range all {
 		if p != nil && !lost[p] {

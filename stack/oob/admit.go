@@ -73,7 +73,7 @@ func (d *device) judge(r *forward.Rule, i uint32) uint32 {
 	if r.Outs > 1 {
 		d.fanned = i
 		d.count[Forwarded]++
-		return core.Fan | r.Outs<<16
+		return core.Fan | r.Outs<<16 | r.Plain
 	}
 	switch r.Verdict {
 	case filter.Drop:

@@ -206,6 +206,7 @@ func (d *device) configure(c *DeviceConfig, dev uint32) {
 	if c.Rules != nil {
 		set := &classifiers[d.bank()][dev]
 		*set = *c.Rules
+		set.Complete()
 		d.plain, d.rules = ^uint32(0), uintptr(unsafe.Pointer(set))
 	}
 	d.services.reset(&banks[serving[dev]%uint32(len(banks))][dev].services)

@@ -47,6 +47,8 @@ type Rig struct {
 	// HoldTx makes transmission asynchronous, or not; Complete sends n frames queued.
 	HoldTx   func(bool)
 	Complete func(n int) int
+	// ShareTx lets a slot be queued more than once at a time, which the fake device takes for a mistake otherwise.
+	ShareTx func(bool)
 	// Smallest is the shortest frame in bytes that the device passes on.
 	Smallest int
 }
@@ -66,6 +68,7 @@ func Run(t *testing.T, fresh func(testing.TB) *Rig) {
 		{"TransmitRingFull", testTransmitRingFull},
 		{"TransmitLengths", testTransmitLengths},
 		{"ReclaimOrder", testReclaimOrder},
+		{"SharedSlot", testSharedSlot},
 		{"Echo", testEcho},
 		{"SendRingFull", testSendRingFull},
 		{"Shutdown", testShutdown},
@@ -465,6 +468,35 @@ func testReclaimOrder(t *testing.T, b *bench) {
 }
 
 // echo lets i arrive and answers it by Send or by its parts.
+// A slot that is queued more than once is sent as often, and comes back as often.
+func testSharedSlot(t *testing.T, b *bench) {
+	b.up()
+	b.HoldTx(true)
+	b.ShareTx(true)
+	shared, other := b.get(), b.get()
+	copy(b.bytes(shared, 100), fill(1, 100))
+	copy(b.bytes(other, 100), fill(2, 100))
+	queue := []uint32{shared, shared, other, shared}
+	for i, s := range queue {
+		if !b.Oob.Send(s, 100) {
+			t.Fatalf("Send refused frame %d", i)
+		}
+	}
+	for i, slot := range queue {
+		b.Complete(1)
+		if got, ok := b.Oob.Reclaim(); !ok || got != slot {
+			t.Fatalf("Reclaim %d = %d, %v, want slot %d", i, got, ok, slot)
+		}
+		if sent, want := b.Sent(), fill(map[uint32]int{shared: 1, other: 2}[slot], 100); len(sent) != 1 || !bytes.Equal(sent[0], want) {
+			t.Errorf("frame %d: sent % x, want one % x …", i, sent, want[:14])
+		}
+	}
+	b.ShareTx(false)
+	b.put(shared)
+	b.put(other)
+	b.down()
+}
+
 func (b *bench) echo(i, n int) {
 	b.Helper()
 	want := fill(i, n)
