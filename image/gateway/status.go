@@ -25,7 +25,7 @@ func (g *gatewayImage) status() *status.Status {
 	for i := range g.tables.Devices {
 		s.Devices = append(s.Devices, g.deviceStatus(i))
 	}
-	s.Groups = append(taskGroups(), inbandGroup("netstack", "gVisor netstack", g.stack.Counters()))
+	s.Groups = append(append(g.portGroups(), taskGroups()...), inbandGroup("netstack", "gVisor netstack", g.stack.Counters()))
 	return s
 }
 
@@ -96,7 +96,7 @@ func (g *gatewayImage) deviceStatus(i int) status.Device {
 	s := (*g.described.Load())[i]
 	s.Up, s.Link, s.Diverted = d.Up(), d.Driver().Link().String(), divert.Diverted(uint32(i))
 	rules := s.Groups
-	s.Groups = append(make([]status.Group, 0, 5), driverGroup(d), crossingGroup(d))
+	s.Groups = append(make([]status.Group, 0, 6), g.deviceGroup(i), driverGroup(d), crossingGroup(d))
 	s.Ports = slices.Clone(s.Ports)
 	for j, p := range g.stack.Devices()[i].Ports() {
 		if p.Oob() == s.Ports[j].Oob {

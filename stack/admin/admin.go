@@ -56,6 +56,8 @@ type Hooks struct {
 	Forget func(dev uint32, vid uint16)
 	// Inband returns in-band's own packets on a port. It may be nil.
 	Inband func(dev uint32, vid uint16) Traffic
+	// Traffic returns what a device has carried beside its oob ports' traffic. It may be nil.
+	Traffic func(dev uint32) DeviceTraffic
 	// Counters returns what the driver and the crossing count for a device. It may be nil.
 	Counters func(dev uint32) []Counter
 }
@@ -74,7 +76,9 @@ type port struct {
 	accepts string
 	pool    int // buffers, when nobody says another number
 
-	place   int // in the companion core's table; none: it has never had one
+	place   int            // in the companion core's table; none: it has never had one
+	base    socket.Traffic // of the place when the port got it
+	before  Load           // of places that the port has had
 	enabled atomic.Bool
 	live    atomic.Bool // enabled, and its link is up
 	static  map[netip.Addr][6]byte

@@ -392,13 +392,14 @@ func (a *Admin) queryAll(w io.Writer) error {
 		}
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "port\taddress\tstage\tpool\tfree\tlowest\texhausted\tin-band rx\ttx\t")
+	fmt.Fprintln(table, "port\taddress\tstage\tpool\tfree\tlowest\texhausted\toob rx\ttx\tdropped\tin-band rx\ttx\t")
 	for _, p := range a.Ports() {
 		pool := "-\t-\t-\t-"
 		if p.Pool != nil {
 			pool = fmt.Sprintf("%d\t%d\t%d\t%d", p.Pool.Size, p.Pool.Free, p.Pool.Lowest, p.Pool.Exhausted)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%d\t\n", p.Name, p.Address, p.stage(), pool, p.Inband.RxPackets, p.Inband.TxPackets)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t\n", p.Name, p.Address, p.stage(), pool,
+			p.Stage.RxPackets, p.Stage.TxPackets, p.Stage.Dropped, p.Inband.RxPackets, p.Inband.TxPackets)
 	}
 	return table.Flush()
 }
@@ -425,11 +426,9 @@ func (p *Port) tell(w io.Writer) error {
 	if p.Accepts != "" {
 		fmt.Fprintf(&b, ", takes %s", p.Accepts)
 	}
-	if p.Device == "" {
-		b.WriteByte('\n')
-	} else {
-		fmt.Fprintf(&b, "\n  in-band: received %d packets, %d bytes; sent %d packets, %d bytes\n",
-			p.Inband.RxPackets, p.Inband.RxBytes, p.Inband.TxPackets, p.Inband.TxBytes)
+	fmt.Fprintf(&b, "\n  oob: %v\n", p.Stage)
+	if p.Device != "" {
+		fmt.Fprintf(&b, "  in-band: %v\n", p.Inband)
 	}
 	if l := p.Pool; l != nil {
 		fmt.Fprintf(&b, "  pool: %d buffers of %d bytes, %d free, %d at the lowest, %d times empty\n",
@@ -450,7 +449,7 @@ func (d *Device) tell(w io.Writer) error {
 	if !d.Up {
 		link = "down"
 	}
-	fmt.Fprintf(&b, "device %s: MAC address %s, link %s, oob-capable, %s\n", d.Name, d.MAC, link, d.diversion())
+	fmt.Fprintf(&b, "device %s: MAC address %s, link %s, oob-capable, %s\n  in all: %v\n", d.Name, d.MAC, link, d.diversion(), d.Traffic)
 	for _, g := range []struct {
 		name     string
 		counters []Counter

@@ -18,14 +18,6 @@ type Counter struct {
 	Value uint64 `json:"value"`
 }
 
-// Traffic is packets and their bytes.
-type Traffic struct {
-	RxPackets uint64 `json:"rx_packets"`
-	RxBytes   uint64 `json:"rx_bytes"`
-	TxPackets uint64 `json:"tx_packets"`
-	TxBytes   uint64 `json:"tx_bytes"`
-}
-
 // Pool is the pool of an oob port.
 type Pool struct {
 	Size        uint32 `json:"size"` // buffers
@@ -48,7 +40,8 @@ type Port struct {
 	Sockets   []Socket `json:"sockets"`           // that are bound to it
 	Neighbour int      `json:"neighbours"`
 	Conflicts uint64   `json:"conflicts"`
-	Inband    Traffic  `json:"inband"` // in-band's packets on it
+	Stage     Load     `json:"oob_traffic"` // what the oob stage has taken, sent and dropped on it
+	Inband    Traffic  `json:"inband"`      // in-band's packets on it
 }
 
 // Device is the state of a real device.
@@ -61,6 +54,7 @@ type Device struct {
 	For        []string  `json:"diverted_for"` // what needs it to be
 	VLANs      string    `json:"vlans"`        // its VLAN rule
 	Ports      []string  `json:"ports"`
+	Traffic    Load      `json:"traffic"`  // in all: of both stages, and forwarded
 	Core       []Counter `json:"core"`     // what became of its frames in the oob stage
 	Counters   []Counter `json:"counters"` // the driver's, and between the stages
 }
@@ -105,6 +99,7 @@ func (a *Admin) describe(p *port, sockets []Socket, neighbours []neigh.Entry) Po
 	t := Port{
 		Name: p.name, VID: p.vid, Address: p.address.String(),
 		Oob: p.enabled.Load(), Up: p.live.Load(), Sockets: []Socket{}, Conflicts: p.conflicts.Load(),
+		Stage: p.load(),
 	}
 	if !p.loop {
 		t.Device = a.devices[p.dev].name
@@ -159,6 +154,7 @@ func (a *Admin) describeDevice(dev uint32, d *device) Device {
 	t := Device{
 		Name: d.name, MAC: macText(d.mac), OobCapable: true, Up: d.up, Diverted: d.diverted.Load(),
 		For: append([]string{}, d.references()...), VLANs: vids.Format(&d.vlans), Ports: []string{}, Counters: []Counter{},
+		Traffic: a.load(dev),
 	}
 	for _, p := range d.ports {
 		t.Ports = append(t.Ports, p.name)

@@ -6,6 +6,7 @@
 //	//go:linkname Deliver mortise/stack/core.Deliver
 //	//go:linkname Copy mortise/stack/core.Copy
 //	//go:linkname Show mortise/stack/core.Show
+//	//go:linkname Answered mortise/stack/core.Answered
 //	//go:linkname Decided mortise/stack/core.Decided
 //	//go:linkname PendingEvents mortise/stack/core.PendingEvents
 //
@@ -89,6 +90,12 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32
 //
 //oob:stage oob
 func Copy(dev Device, i uint32, addr uintptr, n uint32) uint32
+
+// Answered is called behind each Reply, of a frame of n bytes: sent bytes of it are on their way, or none for want of room. What
+// the core counts of an answer it counts here, where nobody waits for it.
+//
+//oob:stage oob
+func Answered(dev Device, n, sent uint32)
 
 // Show is called ahead of Deliver for each frame of a device that is listened to (divert.Device.Listen): the core may copy it, room
 // times at most, and returns how often it did. It changes nothing.

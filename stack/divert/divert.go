@@ -119,6 +119,9 @@ type device struct {
 	winTicks  uint32      // length of a window, counter ticks
 	winCap    uint32      // frames for in-band per window
 
+	rxForwards, rxForwarded uint32 // frames that went on to other devices, and their bytes
+	txForwarded             uint32 // bytes of frames from other devices
+
 	mem    frame.Memory
 	frames uintptr          // mem.Frame(0)
 	lefts  uint32           // how many frames of this activation are for in-band

@@ -57,6 +57,7 @@ type Device struct {
 	}
 
 	noTxSlot atomic.Uint32
+	traffic  traffic
 	up       atomic.Bool
 }
 
@@ -312,6 +313,7 @@ func (p *Device) Receive(max int, f func(b []byte)) (n int) {
 		if !ok {
 			break
 		}
+		p.traffic.received(int(r.Len))
 		f(bytesAt(v.mem.Frame(uint32(r.Slot)), int(r.Len)))
 		v.rxEmpty.Push(frame.Ref{Slot: r.Slot})
 	}
@@ -343,6 +345,7 @@ func (p *Device) Send(n int, fill func(b []byte)) bool {
 	fill(b[:n])
 	clear(b[n:])
 	v.txFull.Push(frame.Ref{Slot: r.Slot, Len: uint16(len(b))})
+	p.traffic.sent(len(b))
 	if mmio.Load(&v.diverted) != 0 {
 		p.hooks.Kick()
 		return true

@@ -42,8 +42,10 @@ func Poll(d uint32) uint32 {
 				if action >= core.Reply {
 					if v.hw.Send(slot, core.Length(action)) || v.sendAgain(slot, core.Length(action)) {
 						counters[v.index%Devices][TxOob]++
+						core.Answered(v.core, n, core.Length(action))
 					} else {
 						counters[v.index%Devices][TxFull]++
+						core.Answered(v.core, n, 0)
 						v.free.Put(slot)
 					}
 				} else if action == core.Inband {
@@ -51,8 +53,10 @@ func Poll(d uint32) uint32 {
 				} else {
 					if action >= core.Fan {
 						slot = v.fan(slot, n, action)
+						v.tally(n)
 					} else if action >= core.Forward {
 						slot = v.forward(slot, action)
+						v.tally(n)
 					} else if action >= core.Kept {
 						slot = core.Slot(action)
 					}
@@ -112,6 +116,14 @@ func (v *device) inbandOrShown(slot, n, i uint32) (action uint32) {
 	return core.Deliver(v.core, addr, n)
 }
 
+// tally counts a frame of n bytes that has gone on to other devices.
+//
+//oob:stage oob
+func (v *device) tally(n uint32) {
+	v.rxForwards++
+	v.rxForwarded += n
+}
+
 // leave puts a frame on the list of those that are in-band's.
 //
 //oob:stage any
@@ -162,6 +174,7 @@ func (v *device) forward(slot, action uint32) uint32 {
 		return slot
 	}
 	counters[w.index%Devices][TxForward]++
+	w.txForwarded += n
 	v.forwarded = 1
 	empty, _ := w.free.Get()
 	return empty

@@ -201,7 +201,7 @@ func RemovePort(i uint32) error {
 		return fmt.Errorf("oob port %d: %d buffers of its pool are in use", i, t.Size-t.Free)
 	}
 	drainPool(&p.pool)
-	*p = port{}
+	*p = port{tally: p.tally}
 	return nil
 }
 
@@ -601,11 +601,3 @@ func List() (list []Stats) {
 //
 //oob:stage inband
 func (s Status) Error() string { return "socket: " + statusText[s%NumStatuses] }
-
-// TrafficOf returns what the port of an index has carried since the start.
-//
-//oob:stage inband
-func TrafficOf(i uint32) Traffic {
-	c := &ports[i%tablePorts].count
-	return Traffic{mmio.Load(&c.RxPackets), mmio.Load(&c.RxBytes), mmio.Load(&c.TxPackets), mmio.Load(&c.TxBytes), mmio.Load(&c.Dropped)}
-}

@@ -103,13 +103,6 @@ type Message struct {
 	port   uint32 // index of the oob port
 }
 
-// Traffic is what an oob port has carried: frames, and their bytes.
-type Traffic struct {
-	RxPackets, RxBytes uint32
-	TxPackets, TxBytes uint32
-	Dropped            uint32 // frames of the port
-}
-
 // The counters of a socket.
 const (
 	Received      = iota // messages queued
@@ -161,7 +154,8 @@ type port struct {
 	// listeners has a bit for each of the listeners that get a copy of the port's frames.
 	listeners uint32
 	pool      frame.Pool
-	count     Traffic
+	tally     tally
+	_         [11]uint32 // 128 bytes: an index is a shift
 }
 
 var (

@@ -41,7 +41,7 @@ func newBench(t *testing.T, o enettest.Options) *bench {
 		d.Serve(true)
 		b.devices[i], b.before[i] = d, d.Counters()
 	}
-	coretest.Delivered = [2]uint32{}
+	coretest.Delivered, coretest.Sent = [2]uint32{}, 0
 	return b
 }
 
@@ -93,6 +93,9 @@ func TestAnotherCore(t *testing.T) {
 	}
 	if got, want := b.nics[1].Sent(), ethernet(0x88b6, 1); len(got) != 1 || !bytes.Equal(got[0], want) {
 		t.Errorf("device 1 sent %x, want %x", got, want)
+	}
+	if coretest.Sent != uint32(len(back)) {
+		t.Errorf("the core was told of %d bytes of answers, want %d", coretest.Sent, len(back))
 	}
 	inband := 0
 	b.devices[0].Receive(8, func(f []byte) {
