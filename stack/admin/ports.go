@@ -165,7 +165,7 @@ func (a *Admin) reap() {
 
 // open makes the port exist for sockets, and lets frames in and out.
 func (p *port) open(pool int) error {
-	err := socket.SetPort(p.index(), socket.Port{Name: p.id(), Addr: p.address, MAC: p.mac, Pool: pool})
+	err := socket.SetPort(p.index(), socket.Port{Name: p.id(), Text: p.name, Addr: p.address, MAC: p.mac, Pool: pool})
 	if err == nil {
 		socket.Up(p.index())
 	}

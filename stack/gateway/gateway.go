@@ -97,6 +97,7 @@ type Device struct {
 // Port is an interface on a device: its untagged traffic, or one VLAN of it.
 type Port struct {
 	VID     uint16       // 0: untagged
+	Label   string       // its name; "": as Name has it
 	Address netip.Prefix // the port's address and the length of its subnet's prefix
 	Gateway netip.Addr   // of the default route; the zero value: none
 	Oob     *Oob         // nil: in-band only
@@ -147,8 +148,11 @@ type PortRange struct {
 // Contains reports whether port lies in r.
 func (r PortRange) Contains(port uint16) bool { return r.First <= port && port <= r.Last }
 
-// Name returns the port's name: that of its device, and behind a dot the VLAN identifier if there is one.
+// Name returns the port's name: its own, else that of its device, and behind a dot the VLAN identifier if there is one.
 func (p *Port) Name(device string) string {
+	if p.Label != "" {
+		return p.Label
+	}
 	if p.VID == 0 {
 		return device
 	}

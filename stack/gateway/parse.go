@@ -132,6 +132,7 @@ type across struct {
 	controllers used[string]
 	macs        used[MAC]
 	gateways    used[bool]
+	names       used[string] // of devices and ports
 	subnets     []subnet
 	inband      int // ports
 	buffers     int // of all pools
@@ -143,7 +144,10 @@ type subnet struct {
 }
 
 func (r *reader) devices(t *table, c *Config) {
-	x := &across{controllers: used[string]{}, macs: used[MAC]{}, gateways: used[bool]{}, buffers: c.Loopback.Pool}
+	x := &across{controllers: used[string]{}, macs: used[MAC]{}, gateways: used[bool]{}, names: used[string]{}, buffers: c.Loopback.Pool}
+	for _, n := range t.n.kids {
+		x.names[n.key] = n.field
+	}
 	for _, n := range t.n.kids {
 		t.asked = append(t.asked, n.key)
 		if !isName(n.key) {
@@ -346,9 +350,12 @@ func (r *reader) vlan(n *node, device string, x *across) *Port {
 // port4 reads what devices and VLANs have in common; nil: there is no address.
 func (r *reader) port4(t *table, device string, vid uint16, x *across) *Port {
 	p := &Port{VID: vid}
-	address, gateway, oob := t.get("address"), t.get("gateway"), t.get("oob")
+	address, gateway, oob, name := t.get("address"), t.get("gateway"), t.get("oob"), t.get("name")
+	if name != nil {
+		p.Label = r.portName(name, device, vid, x)
+	}
 	if address == nil {
-		for _, n := range []*node{gateway, oob} {
+		for _, n := range []*node{name, gateway, oob} {
 			if n != nil {
 				r.refuse(n, "expected an address beside it: %s.address is missing", t.n.field)
 			}
@@ -363,6 +370,25 @@ func (r *reader) port4(t *table, device string, vid uint16, x *across) *Port {
 		return nil
 	}
 	return p
+}
+
+// portName reads the name that a port has instead of its device's, and VLAN's. No device and no other port has it.
+func (r *reader) portName(n *node, device string, vid uint16, x *across) string {
+	name, ok := r.text(n, wantName)
+	if !ok {
+		return ""
+	}
+	switch {
+	case !isName(name):
+		r.fail(n, wantName)
+		return ""
+	case name == LoopbackName:
+		r.fail(n, "another name: it is the loopback port's")
+	case vid == 0 && name == device:
+		return "" // the name that it has
+	}
+	claim(r, x.names, name, n, "a name")
+	return name
 }
 
 const wantAddress = "an IPv4 address with the length of its prefix, as 10.0.0.1/24"

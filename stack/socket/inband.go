@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 
 	"mortise/drivers/mmio"
@@ -30,6 +31,7 @@ var (
 // Port describes an oob port to SetPort.
 type Port struct {
 	Name neigh.Port
+	Text string       // its name in the configuration: see Named
 	Addr netip.Prefix // the port's address, and its network
 	MAC  [6]byte
 	Pool int // buffers; 0: DefaultPool
@@ -60,6 +62,7 @@ var state struct {
 	stock []uint32
 	// bound tells the companion core that datagrams to a UDP port belong to a list; -1: to none any more.
 	bound     func(udpPort uint16, list int) error
+	texts     [MaxPorts]string
 	lists     [Max]uint16 // the UDP port of each list, 0: free
 	join      func(port neigh.Port, group netip.Addr, member bool) error
 	kick      func()
@@ -130,6 +133,7 @@ func SetPort(i uint32, c Port) error {
 		}
 	}
 	m := c.MAC
+	state.texts[i] = c.Text
 	p.name, p.addr, p.mask = c.Name, neigh.Wire(c.Addr.Addr()), neigh.Mask(c.Addr.Bits())
 	p.src0 = uint32(m[0]) | uint32(m[1])<<8 | uint32(m[2])<<16 | uint32(m[3])<<24
 	p.src4 = uint32(m[4]) | uint32(m[5])<<8
@@ -202,7 +206,27 @@ func RemovePort(i uint32) error {
 	}
 	drainPool(&p.pool)
 	*p = port{tally: p.tally}
+	state.texts[i] = ""
 	return nil
+}
+
+// Named returns the oob port that has a name in the configuration, for Options.Device: "rt0.42", or what it is called there.
+//
+//oob:stage inband
+func Named(text string) (*neigh.Port, error) {
+	state.Lock()
+	defer state.Unlock()
+	var names []string
+	for i, t := range state.texts {
+		if t == text && t != "" {
+			name := ports[i].name
+			return &name, nil
+		}
+		if t != "" {
+			names = append(names, t)
+		}
+	}
+	return nil, fmt.Errorf("socket: port %q: %w, want one of %s", text, ErrNoPort, strings.Join(names, " "))
 }
 
 // PoolStats returns what the pool of a port tells.
