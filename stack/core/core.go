@@ -11,7 +11,7 @@
 //	//go:linkname PendingEvents mortise/stack/core.PendingEvents
 //
 // and an image links the one that it imports; two of them, or none, do not link. stack/oob is Mortise's own; core/coretest has a
-// tiny one that shows what is needed. Submit is what the devices provide to it.
+// tiny one that shows what is needed, and image/tinycore is a firmware with it. Submit is what the devices provide to it.
 //
 // Stage: any. Does not support: two companion cores in an image.
 package core
