@@ -256,6 +256,10 @@ func (r *rig) checkTraffic() {
 	}
 	r.typed("net enable -i lo -p 100")
 	r.waitFor("lo: oob port, 100 buffers of 2048 bytes")
+	r.command("loopback")
+	for _, to := range []string{"127.0.0.1", "10.0.42.1"} {
+		r.waitFor("loopback: " + to + ": 1000 messages and answers, in order")
+	}
 	r.typed("net query -i rt0.42")
 	r.waitFor(fmt.Sprintf("oob: received %d packets, %d bytes", after.RxPackets, after.RxBytes))
 	resp, err := http.Get("http://" + r.web + "/metrics")
@@ -269,7 +273,7 @@ func (r *rig) checkTraffic() {
 	}
 	for _, want := range []string{
 		fmt.Sprintf("mortise_port_rx_packets_total{port=\"rt0.42\"} %d\n", after.RxPackets),
-		`mortise_port_pool_lowest_buffers{port="lo"} 100`, `mortise_device_tx_bytes_total{device="rt0"} `,
+		`mortise_port_pool_size_buffers{port="lo"} 100`, `mortise_device_tx_bytes_total{device="rt0"} `,
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("/metrics has no %s", want)

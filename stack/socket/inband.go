@@ -250,6 +250,9 @@ func OpenUDP(o Options) (Socket, error) {
 		return 0, err
 	}
 	q.addr, q.port = neigh.Wire(o.Local.Addr()), uint32(o.Local.Port())
+	if !isMany(q.addr) {
+		q.from = q.addr
+	}
 	if o.Local.Port() == 0 {
 		return 0, fmt.Errorf("socket: UDP port 0: %w", ErrOption)
 	}
@@ -293,6 +296,16 @@ func join(port neigh.Port, group netip.Addr, member bool) error {
 		return nil
 	}
 	return state.join(port, group, member)
+}
+
+// isMany reports whether an address is a group's or a broadcast on a port's network.
+func isMany(addr uint32) bool {
+	for i := range ports {
+		if p := &ports[i]; p.addr != 0 && addr == p.addr|^p.mask {
+			return true
+		}
+	}
+	return isGroup(addr) || addr == ^uint32(0)
 }
 
 // open fills a free socket in, which is still closed.

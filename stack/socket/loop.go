@@ -42,10 +42,13 @@ func (m *Message) aside(q *sock, n uint32) Status {
 	packet := memory.Frame(m.slot) + uintptr(m.packet)
 	ip := wire.DatagramAt(packet)
 	src, dst, pair := ip.Src, ip.Dst, wire.Swap32(ip.Ports)
-	if !isLoopback(dst) && !isGroup(dst) { // an own address: it is from there, so that an answer goes there and comes from there
+	switch {
+	case q.from != 0: // where the socket is bound to
+		src = q.from
+	case !isLoopback(dst) && !isGroup(dst): // an own address: it is from there, so that an answer goes there and comes from there
 		src = dst
-		ip.Src = src
 	}
+	ip.Src = src
 	list := uint32(lists[uint16(pair)]) - 1
 	s, ok := Sole(list, Loopback)
 	if !ok || list >= Max || isGroup(dst) {

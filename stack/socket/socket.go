@@ -128,6 +128,7 @@ type sock struct {
 	limit  uint32
 
 	addr, port   uint32 // bound to: IPv4 in wire order, 0 any; UDP port as a number, or EtherType in wire order
+	from         uint32 // addr, if it can be where a message is from
 	device       uint32 // bound to: index of the oob port plus one; 0: any
 	peer         uint32 // connected to: IPv4 in wire order, 0 nobody
 	peerPort     uint32
