@@ -64,6 +64,7 @@ func (v *device) lend(slot, n, action uint32) {
 		} else if w.hw.Send(slot, n) {
 			*share++
 			counters[w.index%Devices][TxForward]++
+			w.txForwarded += n
 		} else {
 			counters[v.index%Devices][ForwardFull]++
 		}

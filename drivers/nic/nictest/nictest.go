@@ -5,7 +5,6 @@
 package nictest
 
 import (
-	"bytes"
 	"testing"
 
 	"mortise/drivers/nic"
@@ -92,80 +91,5 @@ func testCapabilities(t *testing.T, b *bench) {
 			t.Errorf("counter %q twice or not 0: %d", c.Name, c.Value)
 		}
 		seen[c.Name] = true
-	}
-}
-
-// echo lets i arrive and answers it by Send or by its parts.
-// A slot that is queued more than once is sent as often, and comes back as often.
-func testSharedSlot(t *testing.T, b *bench) {
-	b.up()
-	b.HoldTx(true)
-	b.ShareTx(true)
-	shared, other := b.get(), b.get()
-	copy(b.bytes(shared, 100), fill(1, 100))
-	copy(b.bytes(other, 100), fill(2, 100))
-	queue := []uint32{shared, shared, other, shared}
-	for i, s := range queue {
-		if !b.Oob.Send(s, 100) {
-			t.Fatalf("Send refused frame %d", i)
-		}
-	}
-	for i, slot := range queue {
-		b.Complete(1)
-		if got, ok := b.Oob.Reclaim(); !ok || got != slot {
-			t.Fatalf("Reclaim %d = %d, %v, want slot %d", i, got, ok, slot)
-		}
-		if sent, want := b.Sent(), fill(map[uint32]int{shared: 1, other: 2}[slot], 100); len(sent) != 1 || !bytes.Equal(sent[0], want) {
-			t.Errorf("frame %d: sent % x, want one % x …", i, sent, want[:14])
-		}
-	}
-	b.ShareTx(false)
-	b.put(shared)
-	b.put(other)
-	b.down()
-}
-
-// testAllocations counts with frames injected before and sent after, so that the fake device does nothing meanwhile.
-func testAllocations(t *testing.T, b *bench) {
-	b.up()
-	b.HoldTx(true)
-	n := min(b.caps.RxRing, b.caps.TxRing)
-	for i := range n {
-		b.Inject(fill(i, 60))
-	}
-	var spares []uint32
-	for range n {
-		spares = append(spares, b.get())
-	}
-	i := 0
-	if a := testing.AllocsPerRun(n-1, func() {
-		b.Oob.Mask()
-		b.Oob.Ack()
-		slot, n := b.Oob.Receive()
-		if i%2 == 0 {
-			b.Oob.Send(slot, n)
-		} else {
-			b.Oob.Transmit(slot, n)
-			b.Oob.Start()
-		}
-		b.Oob.Refill(spares[i])
-		b.Oob.Resume()
-		b.Oob.Unmask()
-		i++
-	}); a != 0 || i != n {
-		t.Errorf("%v allocations for a frame received and sent, %d frames", a, i)
-	}
-	b.Oob.Receive() // none: the other path
-	b.Oob.Transmit(0, 60)
-	b.Complete(n)
-	if a := testing.AllocsPerRun(n-1, func() {
-		if _, ok := b.Oob.Reclaim(); !ok {
-			t.Error("nothing to reclaim")
-		}
-		b.Oob.Receive()
-		b.Oob.Transmit(0, 0)
-		b.Oob.Free()
-	}); a != 0 {
-		t.Errorf("%v allocations for a slot reclaimed", a)
 	}
 }
