@@ -11,7 +11,7 @@
 //
 // Stage: oob; config.go, names.go and the consumer's half of event.go are in-band. Follows: RFC 862 (echo, 1983), RFC 792
 // (ICMP, 1981), RFC 826 (ARP, 1982), RFC 1122 (hosts, 1989), RFC 5227 (ARP probes, 2008), and package wire's. Does not
-// support: sockets, forwarding, reassembly, IP options, multicast, IPv6.
+// support: reassembly, IP options, multicast, IPv6.
 package oob
 
 import (
