@@ -66,7 +66,7 @@ type Counter struct {
 // Capabilities tells what a driver can do on its device.
 type Capabilities struct {
 	// OobCapable: the driver's receive and transmit functions run in the oob stage. Any other driver is a stock driver:
-	// the same companion core serves it, called in-band and marked "not real-time".
+	// drivers/stock carries its frames to the same companion core and back, in-band and marked "not real-time".
 	OobCapable bool
 	RxRing     int // receive positions, each with a slot from the start to the end
 	TxRing     int // transmit positions

@@ -150,13 +150,15 @@ func (f *flow) one(b []byte) {
 // TestPortsUnderTraffic: an oob port goes off and on a hundred times, by console and by HTTP, while it and the other port of the
 // device are asked for echoes: the oob stage answers, or in-band does, each request once; the other port never notices.
 // Solicited peers, neighbours, pools and slots are as they must be afterwards.
-func TestPortsUnderTraffic(t *testing.T) {
+func TestPortsUnderTraffic(t *testing.T) { inModes(t, testPortsUnderTraffic) }
+
+func testPortsUnderTraffic(t *testing.T, m mode) {
 	t.Parallel()
 	cycles := 100
-	if testing.Short() {
+	if testing.Short() || m.stock {
 		cycles = 10
 	}
-	r := boot(t, envInject, options{console: true})
+	r := m.boot(t, envInject, options{console: true})
 	f := r.startFlow()
 	started := time.Now()
 	for i := range cycles {

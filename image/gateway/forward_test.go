@@ -114,8 +114,10 @@ var etherTypes = []struct {
 
 // Frames cross the gateway both ways by the rules of gateway.toml, what the ports serve themselves goes on, and each rule's
 // frames are counted.
-func TestForward(t *testing.T) {
-	r := bootImage(t, rulesImage(t, "64"), options{lanWire: true})
+func TestForward(t *testing.T) { inModes(t, testForward) }
+
+func testForward(t *testing.T, m mode) {
+	r := bootImage(t, m.rulesImage(t, "64"), options{lanWire: true})
 	raw := func(dst [6]byte, tags ...wire.VLAN) []byte {
 		h := &wire.Header{Dst: dst, Src: peerMAC, Tags: tags}
 		return append(wire.AppendEthernet(nil, h, 0x88a4), bytes.Repeat([]byte("EtherCAT"), 10)...)

@@ -79,6 +79,9 @@ func (g *gatewayImage) describe(tables *gateway.Tables) {
 	for i := range tables.Devices {
 		t := &tables.Devices[i]
 		d := status.Device{Name: t.Name, Controller: t.Controller, MAC: t.MAC.String(), MACSource: string(t.MACSource)}
+		if t.Stock {
+			d.NotRealTime = gateway.StockDriver
+		}
 		for _, p := range t.Ports {
 			addr := fmt.Sprintf("%d.%d.%d.%d/%d", p.Addr>>24, p.Addr>>16&255, p.Addr>>8&255, p.Addr&255, p.Prefix)
 			d.Ports = append(d.Ports, status.Port{Name: p.Name, VID: p.VID, Address: addr, Oob: p.Oob, Accepts: accepts(&p)})

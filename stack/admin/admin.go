@@ -100,6 +100,7 @@ type device struct {
 	vlans filter.VIDSet
 	held  bool // diverted by request
 	rules bool // a forwarding rule names it
+	stock bool // its driver is a stock one
 	up    bool // its link
 	owner [oob.MaxPorts]*port
 
@@ -126,7 +127,7 @@ func New(t *gateway.Tables, hooks Hooks) (*Admin, error) {
 	a := &Admin{hooks: hooks, current: new(oob.Config), spare: new(oob.Config)}
 	for i := range t.Devices {
 		c := &t.Devices[i]
-		d := &device{name: c.Name, mac: c.MAC, vlans: c.OobVLANs, held: c.Held, rules: c.Forwards, up: true}
+		d := &device{name: c.Name, mac: c.MAC, vlans: c.OobVLANs, held: c.Held, rules: c.Forwards, stock: c.Stock, up: true}
 		for j := range c.Ports {
 			p := newPort(uint32(i), &c.Ports[j])
 			p.mac = c.MAC

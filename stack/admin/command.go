@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mortise/stack/console"
+	"mortise/stack/gateway"
 )
 
 // Commands returns the `net` commands of the console: the verbs of `evl net`.
@@ -142,6 +143,14 @@ func (a *Admin) diversion(w io.Writer, args []string) error {
 	}
 	_, err = fmt.Fprintf(w, "%s: %s\n", d.Name, d.diversion())
 	return err
+}
+
+// driver says in words what the device's driver is.
+func (d *Device) driver() string {
+	if d.OobCapable {
+		return "oob-capable"
+	}
+	return gateway.StockDriver
 }
 
 // diversion says in words whether a device is diverted, and what for.
@@ -387,6 +396,9 @@ func (a *Admin) queryAll(w io.Writer) error {
 		if !d.Up {
 			link = "link down"
 		}
+		if !d.OobCapable {
+			link += ", " + d.driver()
+		}
 		if _, err := fmt.Fprintf(w, "%s: %s, %s\n", d.Name, link, d.diversion()); err != nil {
 			return err
 		}
@@ -409,8 +421,12 @@ func (p *Port) stage() string {
 	switch {
 	case !p.Oob:
 		return "in-band"
+	case !p.Up && !p.RealTime:
+		return "oob (down), not real-time"
 	case !p.Up:
 		return "oob (down)"
+	case !p.RealTime:
+		return "oob, not real-time"
 	}
 	return "oob"
 }
@@ -449,7 +465,7 @@ func (d *Device) tell(w io.Writer) error {
 	if !d.Up {
 		link = "down"
 	}
-	fmt.Fprintf(&b, "device %s: MAC address %s, link %s, oob-capable, %s\n  in all: %v\n", d.Name, d.MAC, link, d.diversion(), d.Traffic)
+	fmt.Fprintf(&b, "device %s: MAC address %s, link %s, %s, %s\n  in all: %v\n", d.Name, d.MAC, link, d.driver(), d.diversion(), d.Traffic)
 	for _, g := range []struct {
 		name     string
 		counters []Counter

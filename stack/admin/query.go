@@ -34,6 +34,7 @@ type Port struct {
 	VID       uint16   `json:"vid,omitempty"`
 	Address   string   `json:"address"`
 	Oob       bool     `json:"oob"`
+	RealTime  bool     `json:"real_time"`         // an oob port of a device with an oob-capable driver
 	Up        bool     `json:"up"`                // an oob port whose link is up
 	Accepts   string   `json:"accepts,omitempty"` // what of it is oob, in words
 	Pool      *Pool    `json:"pool,omitempty"`    // of an oob port, or one that was, and whose buffers are not all back
@@ -48,7 +49,7 @@ type Port struct {
 type Device struct {
 	Name       string    `json:"name"`
 	MAC        string    `json:"mac"`
-	OobCapable bool      `json:"oob_capable"`
+	OobCapable bool      `json:"oob_capable"` // false: a stock driver, not real-time
 	Up         bool      `json:"link_up"`
 	Diverted   bool      `json:"diverted"`
 	For        []string  `json:"diverted_for"` // what needs it to be
@@ -101,8 +102,10 @@ func (a *Admin) describe(p *port, sockets []Socket, neighbours []neigh.Entry) Po
 		Oob: p.enabled.Load(), Up: p.live.Load(), Sockets: []Socket{}, Conflicts: p.conflicts.Load(),
 		Stage: p.load(),
 	}
+	t.RealTime = t.Oob
 	if !p.loop {
 		t.Device = a.devices[p.dev].name
+		t.RealTime = t.Oob && !a.devices[p.dev].stock
 	}
 	if t.Oob {
 		t.Accepts = p.accepts
@@ -152,7 +155,7 @@ func (a *Admin) Devices() []Device {
 
 func (a *Admin) describeDevice(dev uint32, d *device) Device {
 	t := Device{
-		Name: d.name, MAC: macText(d.mac), OobCapable: true, Up: d.up, Diverted: d.diverted.Load(),
+		Name: d.name, MAC: macText(d.mac), OobCapable: !d.stock, Up: d.up, Diverted: d.diverted.Load(),
 		For: append([]string{}, d.references()...), VLANs: vids.Format(&d.vlans), Ports: []string{}, Counters: []Counter{},
 		Traffic: a.load(dev),
 	}

@@ -12,8 +12,12 @@
 // at; what is in-band's crosses when all are decided. In-band's frames to send leave txReserve descriptors to the oob
 // stage.
 //
-// Stage: oob.go runs in the stage that drives the device, inband.go in-band. Does not support: more than one driver kind
-// (it calls drivers/enet statically), several queues per device.
+// Drivers. It calls drivers/enet's Port statically. A device with a driver that is not oob-capable has a Port, too, and behind
+// its rings a goroutine with that driver (drivers/stock): to the code here that is a controller which raises a software
+// interrupt and whose frames leave late. What it differs in is that in-band must be woken to send (deferred.go).
+//
+// Stage: oob.go runs in the stage that drives the device, deferred.go in the oob stage, inband.go in-band. Does not support:
+// several queues per device.
 package divert
 
 import (
@@ -94,10 +98,13 @@ const (
 	Rearm
 )
 
-// What device.diverted says beside 0, a device that is in-band's.
+// What device.diverted says beside 0, a device that is in-band's. A device whose driver runs in the oob stage is driven or
+// listened: driven or more, which one comparison tells.
 const (
-	driven   = 1
-	listened = 2 // each frame is shown to the companion core ahead of its decision: core.Show
+	carried         = 1 // a stock driver's, see deferred.go
+	carriedListened = 2
+	driven          = 3
+	listened        = 4 // each frame is shown to the companion core ahead of its decision: core.Show
 )
 
 // device is the state of one device: no pointer, so that oob code may store to it.
@@ -106,7 +113,7 @@ type device struct {
 
 	core      core.Device // the device to the companion core
 	index     uint32      // in table
-	diverted  uint32      // driven: frames go to the companion core first; or listened
+	diverted  uint32      // carried, driven: frames go to the companion core first; or listened; 0: they do not
 	listen    uint32      // 1: the companion core wants to be shown all frames, while diverted
 	shown     uint32      // copies that it has made in this activation
 	rounds    uint32      // destinations of this activation's frames for several that were changed

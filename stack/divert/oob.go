@@ -108,10 +108,13 @@ func (v *device) inbandOrShown(slot, n, i uint32) (action uint32) {
 	if v.diverted == 0 {
 		return core.Inband
 	}
+	addr := v.frames + uintptr(slot)*frame.SlotSize
+	if v.diverted == carried {
+		return core.Deliver(v.core, addr, n)
+	}
 	if i == 1 {
 		v.shown = 0
 	}
-	addr := v.frames + uintptr(slot)*frame.SlotSize
 	v.shown += core.Show(v.core, addr, n, core.MaxShown-v.shown)
 	return core.Deliver(v.core, addr, n)
 }
@@ -256,7 +259,7 @@ func (v *device) mayCopy() bool {
 //go:linkname Submit mortise/stack/core.Submit
 func Submit(d, slot, n uint32) (empty uint32, ok bool) {
 	v := &table[d%Devices]
-	if v.diverted == 0 {
+	if v.diverted < driven && !v.deferred() {
 		return 0, false
 	}
 	if v.free.Len() <= rxBudget || !v.hw.Send(slot, n) {
@@ -289,7 +292,7 @@ func Room(d uint32) bool {
 func (v *device) settle() {
 	v.forwarded, v.copied, v.extra, v.rounds = 0, 0, 0, 0
 	for i := uint32(1); i < Devices; i++ {
-		if w := &table[(v.index+i)%Devices]; w.diverted != 0 {
+		if w := &table[(v.index+i)%Devices]; w.diverted >= driven || w.deferred() {
 			w.reclaim()
 		}
 	}

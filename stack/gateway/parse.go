@@ -172,6 +172,7 @@ func (r *reader) device(n *node, x *across) *Device {
 	}
 	d := &Device{Name: n.key}
 	controller := r.controller(t, d, x)
+	r.driver(t.get("driver"), d, controller)
 	r.mac(t.get("mac"), d, x)
 	untagged := r.port4(t, d.Name, 0, x)
 	vlans := t.get("vlan")
@@ -189,7 +190,7 @@ func (r *reader) device(n *node, x *across) *Device {
 	}
 	vlanRule := t.get("oob_vlans")
 	r.oobVLANs(vlanRule, d)
-	r.divert(t.get("divert"), d, controller, n, vlanRule != nil)
+	r.divert(t.get("divert"), d, vlanRule != nil)
 	r.limits(n, d, x)
 	t.done()
 	return d
@@ -225,21 +226,42 @@ func (r *reader) controller(t *table, d *Device, x *across) *Controller {
 	return &r.board.Controllers[i]
 }
 
-func (r *reader) divert(n *node, d *Device, controller *Controller, device *node, vlanRule bool) {
+// Drivers that a device may name: ours, and any other.
+const (
+	driverOob   = "enet"
+	driverStock = "stock"
+)
+
+// driver reads which driver the device has: the oob-capable one if there is one.
+func (r *reader) driver(n *node, d *Device, controller *Controller) {
+	var drivers []string
+	if controller == nil || controller.OobCapable {
+		drivers = append(drivers, driverOob)
+	}
+	if controller == nil || controller.Stock || !controller.OobCapable {
+		drivers = append(drivers, driverStock)
+	}
+	d.Stock = drivers[0] == driverStock
+	if n == nil {
+		return
+	}
+	want := `"` + strings.Join(drivers, `" or "`) + `"`
+	if controller != nil {
+		want += " for controller " + controller.Name
+	}
+	name, ok := r.text(n, want)
+	if ok && !slices.Contains(drivers, name) {
+		r.fail(n, "%s", want)
+	}
+	d.Stock = name == driverStock
+}
+
+func (r *reader) divert(n *node, d *Device, vlanRule bool) {
 	oob := vlanRule || d.HasOob()
 	d.Divert = r.flag(n, oob)
 	d.Held = n != nil && d.Divert
-	if controller == nil {
-		return
-	}
-	switch {
-	case oob && !d.Divert:
+	if oob && !d.Divert {
 		r.refuse(n, "not supported yet: an oob port on a device that is not diverted (docs/config.md, Planned)")
-	case d.Divert && !controller.OobCapable && n != nil:
-		r.fail(n, "false: controller %s has no oob-capable driver", controller.Name)
-	case d.Divert && !controller.OobCapable:
-		r.refuse(device, "not supported yet: an oob port on %s, whose driver is not oob-capable (docs/config.md, Planned)",
-			controller.Name)
 	}
 }
 
