@@ -48,6 +48,10 @@ const (
 // StackSize is the oob stack's size in bytes: a choice; Stats.HighWaterBytes tells how much of it is ever used. The prologue of a Go function that would cross the last 928 bytes calls runtime.morestack, which faults.
 const StackSize = 16384
 
+// holdRounds bounds the wait for the end of what Hold has set, in rounds of five instructions: 30 µs at 125 MIPS, 29 at 528 MHz
+// if a round takes 20 cycles.
+const holdRounds = 768
+
 // MarkContain is what Config.Mark gets: "FAIL".
 const MarkContain = 0x4641494c
 
