@@ -9,3 +9,9 @@ var clock uint32
 //
 //oob:stage any
 func now() uint32 { return clock }
+
+// near is what held returns.
+var near func(ticks uint32) bool
+
+//oob:stage any
+func held(ticks uint32) bool { return near != nil && near(ticks) }

@@ -8,3 +8,8 @@ import "mortise/stack/stage"
 //
 //oob:stage any
 func now() uint32 { return stage.Now() }
+
+// held reports whether activations are to wait, or will be in so many ticks.
+//
+//oob:stage oob
+func held(ticks uint32) bool { return stage.Held(ticks) }

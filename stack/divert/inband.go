@@ -79,7 +79,7 @@ func New(d uint32, c Config) (*Device, error) {
 	v := &table[d]
 	*v = device{
 		index:    d,
-		winTicks: c.TickHz / 1000, winCap: c.CapPerMS,
+		winTicks: c.TickHz / 1000, winCap: c.CapPerMS, tailTicks: c.TickHz / tailPerSecond,
 		mem: c.Driver.Memory, frames: c.Driver.Memory.Frame(0),
 	}
 	driver, err := enet.New(&v.hw, c.Driver)
