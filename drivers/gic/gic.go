@@ -1,5 +1,5 @@
 // Package gic drives an ARM Generic Interrupt Controller by groups and priorities: the oob stage's sources are group 0,
-// signalled as FIQ, at priority 0x08; in-band's are group 1, signalled as IRQ, at priority 0x60. An in-band interrupt that is
+// signalled as FIQ, at priority 0x18; in-band's are group 1, signalled as IRQ, at priority 0x60. An in-band interrupt that is
 // not ended yet can so never hold back an oob one. GIC is a GICv2, GICv3 a GICv3 or GICv4 by its system registers.
 //
 // Stage: set-up and in-band halves run in-band; acknowledging and raising run in any stage. Follows: ARM IHI 0048B.b (ARM
@@ -13,9 +13,13 @@ package gic
 // multiples of 8. An interrupt is signalled when its priority is below the mask (4.4.2, IHI 0048B.b).
 const (
 	PriorityWarning = 0x00 // of what may interrupt an activation: see SetPriority
-	PriorityOob     = 0x08
+	PriorityFirst   = 0x10 // of what comes first when several oob interrupts are pending, and interrupts none: see SetPriority
+	PriorityOob     = 0x18
 	PriorityInband  = 0x60
 	priorityMask    = 0xf0
+	// binaryPoint has the upper four bits of a priority alone decide what interrupts an activation (3.3.3, IHI 0048B.b;
+	// ICC_BPR0_EL1, chapter 12, IHI 0069): PriorityFirst and PriorityOob do not interrupt each other.
+	binaryPoint = 3
 )
 
 // Spurious is what is acknowledged when nothing is pending (3.2.5, IHI 0048B.b; 2.2, IHI 0069).

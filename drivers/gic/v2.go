@@ -36,7 +36,7 @@ func (hw *GIC) Init() {
 	}
 
 	mmio.Write(hw.CPU+GICC_PMR, priorityMask)
-	mmio.Write(hw.CPU+GICC_BPR, 0)
+	mmio.Write(hw.CPU+GICC_BPR, binaryPoint)
 	mmio.Write(hw.CPU+GICC_CTLR, CTLR_ENABLEGRP0|CTLR_ENABLEGRP1|CTLR_ACKCTL|CTLR_FIQEN)
 	mmio.Write(hw.Dist+GICD_CTLR, CTLR_ENABLEGRP1)
 }

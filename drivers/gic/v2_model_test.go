@@ -144,7 +144,8 @@ func (d distributor) WriteReg(off, v uint32) {
 func (m *model) next(group int) uint32 {
 	best, found := uint32(Spurious), uint32(m.pmr)
 	if n := len(m.running); n > 0 {
-		found = min(found, uint32(m.priority[m.running[n-1]]))
+		id := m.running[n-1]
+		found = min(found, groupPriority(m.priority[id], m.bpr, m.group1[id]))
 	}
 	for id := range uint32(lines) {
 		g, enable := 0, uint32(CTLR_ENABLEGRP0)
@@ -159,6 +160,15 @@ func (m *model) next(group int) uint32 {
 		}
 	}
 	return best
+}
+
+// groupPriority returns what of a priority is compared with that of a pending interrupt: of group 0 the bits above the binary
+// point (3.3.3, IHI 0048B.b; 4.8, IHI 0069), of group 1, whose binary point is left alone, all.
+func groupPriority(priority uint8, point uint32, group1 bool) uint32 {
+	if group1 {
+		point = 0
+	}
+	return uint32(priority) &^ (1<<(point+1) - 1)
 }
 
 // fiq and irq are the signals to the processor.

@@ -50,8 +50,8 @@ func TestInit(t *testing.T) {
 			t.Fatalf("interrupt %d: target %#x, want 1", id, m.target[id])
 		}
 	}
-	if m.pmr != 0xf0 || m.bpr != 0 {
-		t.Errorf("PMR, BPR = %#x, %#x, want 0xf0, 0", m.pmr, m.bpr)
+	if m.pmr != 0xf0 || m.bpr != 3 {
+		t.Errorf("PMR, BPR = %#x, %#x, want 0xf0, 3", m.pmr, m.bpr)
 	}
 	if want := uint32(CTLR_ENABLEGRP0 | CTLR_ENABLEGRP1 | CTLR_ACKCTL | CTLR_FIQEN); m.cpuCtlr != want {
 		t.Errorf("GICC_CTLR = %#x, want %#x", m.cpuCtlr, want)
@@ -96,6 +96,31 @@ func TestWarning(t *testing.T) {
 	}
 	if id := Acknowledge(cpuBase); id != dog {
 		t.Errorf("Acknowledge = %d, want %d", id, dog)
+	}
+}
+
+// What has PriorityFirst is acknowledged ahead of other oob interrupts, whatever its ID, and interrupts none of them.
+func TestFirst(t *testing.T) {
+	m, hw := newGIC(t)
+	hw.Assign(timer, Oob)
+	hw.SetPriority(timer, PriorityFirst)
+	hw.Enable(timer)
+	for _, active := range []uint32{kick, timer} {
+		hw.RaiseOob(kick)
+		m.level[timer] = active == timer
+		if id := (cpuInterface{m}).ReadReg(GICC_IAR); id != active {
+			t.Fatalf("IAR = %d, want %d", id, active)
+		}
+		hw.RaiseOob(kick)
+		m.level[timer] = true
+		if m.fiq() {
+			t.Errorf("interrupt %d is active, and another one is signalled", active)
+		}
+		cpuInterface{m}.WriteReg(GICC_EOIR, active)
+		m.level[timer] = false
+		if id := Acknowledge(cpuBase); id != kick {
+			t.Errorf("then Acknowledge = %d, want %d", id, kick)
+		}
 	}
 }
 

@@ -41,7 +41,7 @@ func (hw *GICv3) Init() (stuck string) {
 			mmio.Write(hw.Dist+GICD_IROUTER+8*uintptr(id)+4, 0)
 		}
 	}
-	initCPU(priorityMask)
+	initCPU(priorityMask, binaryPoint)
 	hw.Forward(false)
 	if !poll(hw.Dist+GICD_CTLR, CTLR_RWP) {
 		return "GICD_CTLR"

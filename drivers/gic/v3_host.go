@@ -47,10 +47,11 @@ func raiseInband(sgi uint64) { mmio.Write(ICCBase+ICC_SGI1R, uint32(sgi)) }
 //oob:stage any
 func enableInband(enable uint64) { mmio.Write(ICCBase+ICC_IGRPEN1, uint32(enable)) }
 
-func initCPU(mask uint64) {
+func initCPU(mask, point uint64) {
 	mmio.Set(ICCBase+ICC_SRE, 1)
 	mmio.Write(ICCBase+ICC_PMR, uint32(mask))
-	for _, reg := range []uintptr{ICC_BPR0, ICC_BPR1, ICC_CTLR} {
+	mmio.Write(ICCBase+ICC_BPR0, uint32(point))
+	for _, reg := range []uintptr{ICC_BPR1, ICC_CTLR} {
 		mmio.Write(ICCBase+reg, 0)
 	}
 	mmio.Write(ICCBase+ICC_IGRPEN0, 1)

@@ -163,7 +163,8 @@ func (m *model3) next(group1 bool) uint32 {
 	}
 	best, found := uint32(Spurious), m.pmr
 	if n := len(m.running); n > 0 {
-		found = min(found, uint32(m.priority[m.running[n-1]]))
+		id := m.running[n-1]
+		found = min(found, groupPriority(m.priority[id], m.bpr0, m.group1[id]))
 	}
 	if m.ctlr&enable == 0 || grpen == 0 || m.waker != 0 || m.sre == 0 {
 		return best

@@ -32,5 +32,5 @@ func raiseInband(sgi uint64)
 //go:noescape
 func enableInband(enable uint64)
 
-// initCPU sets up the CPU interface: system registers, the priority mask, no split of priorities, both groups enabled.
-func initCPU(mask uint64)
+// initCPU sets up the CPU interface: system registers, the priority mask, the oob group's binary point, both groups enabled.
+func initCPU(mask, point uint64)

@@ -53,8 +53,8 @@ func TestV3Init(t *testing.T) {
 			t.Fatalf("interrupt %d goes to %#x, want processor 0", id, m.router[id])
 		}
 	}
-	if m.sre != 1 || m.pmr != 0xf0 || m.bpr0 != 0 || m.bpr1 != 0 || m.cpuCtlr != 0 || m.grpen0 != 1 || m.grpen1 != 1 {
-		t.Errorf("SRE, PMR, BPR0, BPR1, CTLR, IGRPEN0, IGRPEN1 = %#x, %#x, %#x, %#x, %#x, %#x, %#x, want 1, 0xf0, 0, 0, 0, 1, 1",
+	if m.sre != 1 || m.pmr != 0xf0 || m.bpr0 != 3 || m.bpr1 != 0 || m.cpuCtlr != 0 || m.grpen0 != 1 || m.grpen1 != 1 {
+		t.Errorf("SRE, PMR, BPR0, BPR1, CTLR, IGRPEN0, IGRPEN1 = %#x, %#x, %#x, %#x, %#x, %#x, %#x, want 1, 0xf0, 3, 0, 0, 1, 1",
 			m.sre, m.pmr, m.bpr0, m.bpr1, m.cpuCtlr, m.grpen0, m.grpen1)
 	}
 	if m.ctlr != CTLR_ARE|CTLR_ENABLEGRP1 {
@@ -85,4 +85,29 @@ func TestV3Preemption(t *testing.T) {
 		t.Error("an active in-band interrupt holds back an oob one")
 	}
 	m.running = nil
+}
+
+// What has PriorityFirst is acknowledged ahead of other oob interrupts, whatever its ID, and interrupts none of them.
+func TestV3First(t *testing.T) {
+	m, hw := newGICv3(t)
+	hw.Assign(timer, Oob)
+	hw.SetPriority(timer, PriorityFirst)
+	hw.Enable(timer)
+	for _, active := range []uint32{kick, timer} {
+		hw.RaiseOob(kick)
+		m.level[timer] = active == timer
+		if id := (icc3{m}).ReadReg(ICC_IAR0); id != active {
+			t.Fatalf("IAR0 = %d, want %d", id, active)
+		}
+		hw.RaiseOob(kick)
+		m.level[timer] = true
+		if m.fiq() {
+			t.Errorf("interrupt %d is active, and another one is signalled", active)
+		}
+		icc3{m}.WriteReg(ICC_EOIR0, active)
+		m.level[timer] = false
+		if id := AcknowledgeOob(); id != kick {
+			t.Errorf("then AcknowledgeOob = %d, want %d", id, kick)
+		}
+	}
 }

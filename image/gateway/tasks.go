@@ -5,6 +5,7 @@ package main
 import (
 	"log"
 
+	"mortise/board/mx6ullevk"
 	"mortise/stack/stage"
 	"mortise/stack/task"
 )
@@ -18,6 +19,7 @@ func (g *gatewayImage) addTasks() (err error) {
 	if retryTimer, err = task.NewTimer(task.NoTask); err != nil {
 		return err
 	}
+	oobGIC = mx6ullevk.GIC
 	retryTicks = stage.TicksPerSecond() / 10000
 	if watchdogTimer, err = task.NewTimer(taskWatchdog); err != nil {
 		return err

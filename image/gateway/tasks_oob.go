@@ -5,6 +5,7 @@ package main
 import (
 	_ "unsafe" // for linkname
 
+	"mortise/drivers/gic"
 	"mortise/stack/divert"
 	"mortise/stack/stage"
 	"mortise/stack/task"
@@ -28,6 +29,7 @@ var (
 	retryTimer task.Timer
 	// retryTicks is its time: 100 µs, in which 14 minimal frames arrive at 100 Mbit/s, less than a budget.
 	retryTicks uint32
+	oobGIC     gic.GIC
 )
 
 // run calls the function of a task.
@@ -49,6 +51,13 @@ func run(id uint32) {
 func afterwards(todo uint32) {
 	if todo&divert.WakeInband != 0 {
 		stage.Wake()
+	}
+	if todo >= divert.Again {
+		for d := range uint32(divert.Devices) {
+			if todo&(divert.Again<<d) != 0 {
+				oobGIC.SetPending(oobIRQ[d])
+			}
+		}
 	}
 	if todo&divert.Rearm != 0 && !retryTimer.On() {
 		retryTimer.In(retryTicks)

@@ -80,6 +80,7 @@ func all() {
 		{"jitter", testJitter},
 		{"kick", testKick},
 		{"stop", testStop},
+		{"hold", testHold},
 		{"exact return", testExactReturn},
 		{"faults", testFaults},
 		{"double fault", testDoubleFault},

@@ -17,3 +17,9 @@ var wakes uint32
 //
 //oob:stage oob
 func wakeInband() { wakes++ }
+
+// near is what held returns.
+var near func(ticks uint32) bool
+
+//oob:stage any
+func held(ticks uint32) bool { return near != nil && near(ticks) }

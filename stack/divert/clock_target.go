@@ -13,3 +13,8 @@ func now() uint32 { return stage.Now() }
 //
 //oob:stage oob
 func wakeInband() { stage.Wake() }
+
+// held reports whether activations are to wait, or will be in so many ticks.
+//
+//oob:stage oob
+func held(ticks uint32) bool { return stage.Held(ticks) }

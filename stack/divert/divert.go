@@ -51,6 +51,12 @@ const (
 	txReserve = 16
 	// reclaimBudget bounds the completed transmissions an activation takes back; it exceeds what one can queue.
 	reclaimBudget = rxBudget + txBudget
+	// unheld is the number of frames, received or from in-band, for which an activation does not look whether a hold is near: they
+	// are what most have, and the look takes 16 instructions.
+	unheld = 2
+	// tailPerSecond is the inverse of what a received frame takes behind the last frame, at most: an empty slot for the ring, its
+	// way to in-band, one transmission taken back. 1 µs is 125 instructions where the stage has 125 MIPS.
+	tailPerSecond = 1_000_000
 )
 
 // A Counter names one of a device's counters.
@@ -96,6 +102,9 @@ const (
 	WakeInband = 1 << iota
 	// Rearm: work was left by a budget; call Tick after RearmTicks of the counter.
 	Rearm
+	// Again, shifted by the number of a device: frames were left in its receive ring because a hold is near. Its interrupt is
+	// to be made pending.
+	Again
 )
 
 // What device.diverted says beside 0, a device that is in-band's. A device whose driver runs in the oob stage is driven or
@@ -125,6 +134,7 @@ type device struct {
 	winFrames uint32      // frames handed to in-band in it
 	winTicks  uint32      // length of a window, counter ticks
 	winCap    uint32      // frames for in-band per window
+	tailTicks uint32      // see tailPerSecond
 
 	rxForwards, rxForwarded uint32 // frames that went on to other devices, and their bytes
 	txForwarded             uint32 // bytes of frames from other devices

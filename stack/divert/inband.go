@@ -99,7 +99,7 @@ func New(d uint32, c Config) (*Device, error) {
 	v := &table[d]
 	*v = device{
 		index:    d,
-		winTicks: c.TickHz / 1000, winCap: c.CapPerMS,
+		winTicks: c.TickHz / 1000, winCap: c.CapPerMS, tailTicks: c.TickHz / tailPerSecond,
 		mem: c.Driver.Memory, frames: c.Driver.Memory.Frame(0),
 	}
 	p := &Device{d: d, name: c.Name, mac: c.Driver.MAC, hooks: c.Hooks, notify: make(chan struct{}, 1)}

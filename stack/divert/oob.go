@@ -14,6 +14,8 @@ import (
 // caller must do (WakeInband, Rearm). The oob stage calls it for a diverted device; in-band, under the device's lock, for
 // another.
 //
+// It ends early where a hold of the stage is near (stage.Hold), so that it is over when that begins.
+//
 // No event is missed: once the ring is empty it is looked at again behind Ack. What no answer needs comes after the
 // last frame: the receive event, empty slots for the ring, the frames for in-band.
 //
@@ -22,6 +24,7 @@ import (
 func Poll(d uint32) uint32 {
 	v := &table[d%Devices]
 	var todo, i uint32
+looking:
 	for look := 0; look < looks; look++ {
 		for i < rxBudget { //oob:total rxBudget divert.Poll i counts the frames of both looks
 			slot, n := v.hw.Receive()
@@ -66,12 +69,23 @@ func Poll(d uint32) uint32 {
 			if v.hw.Empty() {
 				break
 			}
+			if i < unheld {
+				continue
+			}
+			if v.mustWait(i) {
+				todo = Again << v.index
+				break looking
+			}
 		}
 		if i >= rxBudget {
 			break
 		}
 		if look == 0 {
 			if v.hw.Ack(); v.hw.Empty() {
+				break
+			}
+			if i >= unheld && v.mustWait(i) {
+				todo = Again << v.index
 				break
 			}
 		}
@@ -370,7 +384,7 @@ func (v *device) makeRoom() {
 }
 
 // Send queues the frames that in-band wants device d to send, at most txBudget of them, behind a swap for an empty slot
-// each. It returns Rearm when some had to wait for descriptors.
+// each. It returns Rearm when some had to wait, for descriptors or for the end of a hold.
 //
 //oob:stage any
 func Send(d uint32) uint32 {
@@ -398,6 +412,10 @@ func Send(d uint32) uint32 {
 		} else {
 			v.free.Put(uint32(r.Slot)) // cannot be: Free was above the reserve
 		}
+		if i >= unheld-1 && v.mustWait(0) {
+			todo = Rearm
+			break
+		}
 	}
 	if sent {
 		v.hw.Start()
@@ -419,6 +437,9 @@ func Tick(d uint32) uint32 {
 		todo = Poll(d)
 		if v.throttled == 0 {
 			v.hw.Unmask()
+		}
+		if todo&(Again<<v.index) != 0 {
+			return todo | Rearm
 		}
 	}
 	return todo | Send(d)

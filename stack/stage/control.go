@@ -39,12 +39,15 @@ type Config struct {
 }
 
 // words of the g that Go's prologues and runtime read (runtime/runtime2.go, type g): the stack's bounds, then both
-// guards. The others stay zero, above all m, the seventh: every runtime service loads through it first. The last, behind
-// what is a g, is the vector's.
+// guards. The others stay zero, above all m, the seventh: every runtime service loads through it first.
 const (
 	gWords     = 256
 	stackGuard = 928 // runtime.stackGuard
 )
+
+// vectorWords are in front of the g, where fiqVector gets all of them by one instruction: vectorWord, and what Hold has set,
+// the time and the last of its ticks.
+const vectorWords = 3
 
 var (
 	ctl    control
@@ -52,7 +55,7 @@ var (
 	second record   // of the fault path's own fault
 	hand   handover // what the vectors need for in-band's exceptions
 
-	oobG  [gWords]uintptr
+	oobG  [vectorWords + gWords]uintptr
 	stack [StackSize / 4]uint32
 
 	cpu     *Processor
@@ -94,6 +97,7 @@ func Init(c Config) {
 	intc.Assign(KickSGI, gic.Oob)
 	intc.Assign(WakeSGI, gic.Inband)
 	intc.Assign(TimerPPI, gic.Oob)
+	intc.SetPriority(TimerPPI, gic.PriorityFirst)
 	for _, id := range []uint32{KickSGI, WakeSGI, TimerPPI} {
 		intc.Enable(id)
 	}
@@ -109,9 +113,8 @@ func prepare() {
 	}
 	clear(oobG[:])
 	lo := uintptr(unsafe.Pointer(&stack))
-	oobG[0], oobG[1] = lo, lo+StackSize
-	oobG[2], oobG[3] = lo+stackGuard, lo+stackGuard
-	oobG[gWords-1] = vectorWord()
+	oobG[0] = vectorWord()
+	copy(oobG[vectorWords:], []uintptr{lo, lo + StackSize, lo + stackGuard, lo + stackGuard})
 	bank()
 }
 

@@ -56,7 +56,7 @@ func setController(c Config) {
 	ctl.trace = uint32(c.Trace)
 }
 
-// vectorWord returns what fiqVector finds behind the stage's g: GICC_IAR's address.
+// vectorWord returns what fiqVector finds in front of the stage's g: GICC_IAR's address.
 func vectorWord() uintptr { return uintptr(ctl.iar) }
 
 func setVectors() {

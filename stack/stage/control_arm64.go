@@ -57,7 +57,7 @@ func setController(c Config) {
 	ctl.shared = intc.Dist + gic.GICD_ICENABLER
 }
 
-// vectorWord returns nothing: fiqVector finds nothing behind the stage's g.
+// vectorWord returns nothing: fiqVector needs nothing.
 func vectorWord() uintptr { return 0 }
 
 // TamaGo's table: from sync of the exception level itself on, every 128 bytes two instructions, then the handler's address.

@@ -11,6 +11,9 @@
 // none of the stage's any more. dispatch serves it within its budget, and returns; the stage then ends the interrupt. It must
 // not assign to id, which the stage reads again. Activations do not nest.
 //
+// Of what is pending the timer comes first. Hold keeps the time ahead of an expiry clear of other activations, so that it does not
+// have to wait for one: a FIQ in that time is acknowledged at its end, when the timer's interrupt is pending, too.
+//
 // An interrupt of the oob group that is more urgent than the rest (gic.PriorityWarning) and comes amid an activation ends it as
 // a fault does, kind Endless: the watchdog's warning before its timeout. It is disabled then. Between activations it causes one
 // of its own. On arm64 that is not yet so: F stays masked for the whole activation, and a loop ends with the watchdog's reset.
@@ -47,6 +50,10 @@ const (
 
 // StackSize is the oob stack's size in bytes: a choice; Stats.HighWaterBytes tells how much of it is ever used. The prologue of a Go function that would cross the last 928 bytes calls runtime.morestack, which faults.
 const StackSize = 16384
+
+// holdRounds bounds the wait for the end of what Hold has set, in rounds of five instructions: 30 µs at 125 MIPS, 29 at 528 MHz
+// if a round takes 20 cycles.
+const holdRounds = 768
 
 // MarkContain is what Config.Mark gets: "FAIL".
 const MarkContain = 0x4641494c

@@ -29,6 +29,7 @@
 #define SUBS_PC_LR_4		WORD	$0xe25ef004	// return from FIQ (B9.3.20)
 #define MRRC_CNTVCT_R0_R1	WORD	$0xec510f1e	// mrrc p15, 1, r0, r1, c14
 #define MRRC_CNTVCT_R2_R3	WORD	$0xec532f1e
+#define MRRC_CNTVCT_R6_R7	WORD	$0xec576f1e
 #define MCRR_CVAL_R0_R1		WORD	$0xec410f3e	// mcrr p15, 3, r0, r1, c14
 
 // The frame of an activation, at the top of the stack. From the stack pointer up: GICC_IAR's address; its value, which is
@@ -46,15 +47,21 @@
 // waits (3.3.2, IHI 0048B.b). That is only the watchdog's warning, which then finds FIQ mode interrupted: an activation that
 // does not end. F stays masked when GICC_IAR gave nothing (1023), or in-band's wake (0), which holds back nothing: of the
 // interrupts' IDs the comparison lets 1 to 511 pass.
+//
+// Within the time that Hold has set, nothing is acknowledged until it is over: what is then the most urgent, the timer, comes
+// first, and what has caused this FIQ is pending still.
 TEXT ·fiqVector(SB),NOSPLIT|NOFRAME,$0
 	MOVM.DB.W	[R0-R9, R14], (R13)
 	MRRC_CNTVCT_R2_R3
 	MRS_SPSR_R3
-	MOVW	(4*const_gWords-4)(g), R0
+	MOVM.DB	(g), [R0, R4, R5]	// vectorWords: GICC_IAR's address, Hold's time, its last tick
+	TST	$0x0e, R3	// the mode: zero in FIQ mode's alone
+	SUB	R4, R2, R6
+	CMP.NE	R5, R6
+	B.LS	hold
+acknowledge:
 	MOVW	(R0), R1	// GICC_IAR
 	MOVM.DB.W	[R0-R3], (R13)
-	TST	$0x0e, R3	// the mode: zero in FIQ mode's alone
-	B.EQ	endless
 	CMP	R1<<22, R1
 	MSRLT_CPSR_UNMASK_F
 	BL	·dispatch(SB)
@@ -72,9 +79,23 @@ TEXT ·fiqVector(SB),NOSPLIT|NOFRAME,$0
 	MOVM.IA	[R4-R5], (R3)
 	RETURN
 
+hold:
+	TST	$0x0e, R3
+	B.EQ	endless
+	ADD	$1, R5
+	MOVW	$const_holdRounds, R8
+wait:
+	MRRC_CNTVCT_R6_R7	//oob:loop holdRounds R8 counts them
+	SUB	R4, R6
+	SUB.S	$1, R8
+	CMP.NE	R5, R6
+	B.LO	wait	// neither all rounds nor all ticks are over
+	B	acknowledge
+
 // R14 is lost, the interrupted code's is overwritten: there is no way back to it, and none is wanted. The rest of it is in the
 // registers and in the frame of this FIQ. Its source is ended, and disabled, because it is a level.
 endless:
+	MOVW	(R0), R1	// GICC_IAR
 	MOVW	R1, 4(R0)	// GICC_EOIR
 	MOVW	$·ctl(SB), R6
 	MOVW	control_icenabler(R6), R4
@@ -93,7 +114,6 @@ endless:
 	MOVW	R14, record_ret(R0)
 	MOVW	$const_Endless, R1
 	MOVW	R1, record_kind(R0)
-	ADD	$16, R13
 	MOVM.IA.W	(R13), [R1-R5]	// R0–R4
 	MOVM.IA	[R1-R5], (R0)
 	MOVM.IA.W	(R13), [R1-R5]	// R5–R9
@@ -308,7 +328,7 @@ traced:
 
 end:
 	// The activation's interrupt ends here. The faulting code may have changed g.
-	MOVW	$·oobG(SB), g
+	MOVW	$·oobG+4*const_vectorWords(SB), g
 	MOVM.IA.W	(R13), [R0-R3]
 	MOVW	R1, 4(R0)	// GICC_EOIR
 	MSR_SPSR_R3
@@ -327,7 +347,7 @@ TEXT ·giveUp(SB),NOSPLIT|NOFRAME,$0
 TEXT ·bank(SB),NOSPLIT|NOFRAME,$0
 	MRS_CPSR_R0
 	CPSID_IF_FIQ
-	MOVW	$·oobG(SB), g
+	MOVW	$·oobG+4*const_vectorWords(SB), g
 	MOVW	$·stack+const_StackSize(SB), R13
 	MSR_CPSR_R0
 	RET

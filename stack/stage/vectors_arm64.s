@@ -147,7 +147,7 @@ TEXT ·irqVector(SB),NOSPLIT|NOFRAME,$0
 	ERET
 
 // FIQ, on the oob stack. Go code may change any register. The interrupt stays active until dispatch has returned, with F masked: in
-// GICv3 nothing is more urgent. A special ID is not ended: nothing was acknowledged (ICC_EOIR0_EL1, chapter 12, IHI 0069).
+// GICv3 nothing is more urgent. Within the time that Hold has set nothing is acknowledged, as on arm. A special ID is not ended: nothing was acknowledged (ICC_EOIR0_EL1, chapter 12, IHI 0069).
 TEXT ·fiqVector(SB),NOSPLIT|NOFRAME,$0
 	SUB_FRAME
 	STP	(R0, R1), 0(RSP)
@@ -189,8 +189,14 @@ TEXT ·fiqVector(SB),NOSPLIT|NOFRAME,$0
 	FSTPQ	(F26, F27), 704(RSP)
 	FSTPQ	(F28, F29), 736(RSP)
 	FSTPQ	(F30, F31), 768(RSP)
-	MOVD	$·oobG(SB), g
+	MOVD	$·oobG+8*const_vectorWords(SB), g
 	MOVD	ZR, R29	// in-band's frames are none of the stage's
+	LDP	-16(g), (R3, R4)	// vectorWords: Hold's time, its last tick
+	MRS	CNTVCT_EL0, R2
+	SUBW	R3, R2, R2
+	CMPW	R4, R2
+	BLS	hold
+acknowledge:
 	MRS	ICC_IAR0_EL1, R0
 	DSB_SY
 	PUSH_0_R0
@@ -213,6 +219,18 @@ TEXT ·fiqVector(SB),NOSPLIT|NOFRAME,$0
 	CSEL	HI, R0, R3, R3
 	MOVW	R3, control_longest(R2)
 	B	·leave(SB)
+
+hold:
+	ADDW	$1, R4
+	MOVD	$const_holdRounds, R5
+wait:
+	MRS	CNTVCT_EL0, R2	//oob:loop holdRounds R5 counts them
+	SUBW	R3, R2, R2
+	SUB	$1, R5
+	CBZ	R5, acknowledge
+	CMPW	R4, R2
+	BLO	wait
+	B	acknowledge
 
 // leave ends an activation, from its frame. The return from the exception clears the exclusive monitor.
 TEXT ·leave(SB),NOSPLIT|NOFRAME,$0

@@ -7,6 +7,7 @@ var host struct {
 	time  uint64
 	armed bool
 	at    uint64
+	held  [2]uint32 // from, ticks
 	wakes int
 	run   func(id uint32)
 	kick  func()
@@ -36,6 +37,9 @@ func arm(time uint64) { host.armed, host.at = true, time }
 
 //oob:stage oob
 func disarm() { host.armed = false }
+
+//oob:stage any
+func hold(from, ticks uint32) { host.held = [2]uint32{from, ticks} }
 
 //oob:stage oob
 func wake() { host.wakes++ }

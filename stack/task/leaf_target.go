@@ -21,6 +21,9 @@ func arm(time uint64) { stage.ArmTime(time) }
 //oob:stage oob
 func disarm() { stage.Disarm() }
 
+//oob:stage any
+func hold(from, ticks uint32) { stage.Hold(from, ticks) }
+
 //oob:stage oob
 func wake() { stage.Wake() }
 

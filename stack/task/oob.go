@@ -17,6 +17,7 @@ type one struct {
 	used, since    uint32 // of quota, since the window began
 	exhausted      uint32 // how often quota was
 	refill         uint32 // number of the timer that ends the window
+	ahead          uint32 // ticks
 	periodic       uint32 // number of the timer of Config.Period, plus one
 }
 
@@ -41,11 +42,13 @@ type core struct {
 	again     uint32 // ticks
 	overloads uint32
 	timers    uint32 // in use
+	keeps     uint32 // 1: a task has Config.Ahead
+	kept      uint64 // the expiry that was kept clear last, or is to be
 
-	task  [MaxTasks]one
-	timer [MaxTimers]timer
 	// by is the timer that a task is ready for, none if it is ready for something else.
-	by [MaxTasks]uint32
+	by    [MaxTasks]uint32
+	timer [MaxTimers]timer
+	task  [MaxTasks]one
 }
 
 var state core
@@ -107,11 +110,12 @@ func (s *core) expired() Timer {
 		return NoTimer
 	}
 	m := &s.timer[i%MaxTimers]
-	if m.task >= MaxTasks {
+	id := m.task
+	if id >= MaxTasks {
 		s.ready |= rescan
 		m.on = 0
-		if m.task > NoTask {
-			s.resume(m.task - NoTask - 1)
+		if id > NoTask {
+			s.resume(id - NoTask - 1)
 			return NoTimer
 		}
 		return Timer(i)
@@ -121,16 +125,16 @@ func (s *core) expired() Timer {
 		return NoTimer
 	}
 	s.fired = i
-	s.release(m, i)
+	s.release(m, i, id)
 	return NoTimer
 }
 
-// release makes the task of an expired timer ready.
+// release makes task id, that of timer i, m, which has expired, ready.
 //
 //oob:stage oob
-func (s *core) release(m *timer, i uint32) {
+func (s *core) release(m *timer, i, id uint32) {
 	m.last = m.due
-	s.by[m.task%MaxTasks] = i
+	s.by[id%MaxTasks] = i
 	s.ready |= m.bit | rescan
 }
 

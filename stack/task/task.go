@@ -16,7 +16,8 @@
 // or that served what did, ends with Run: the highest of the ready tasks runs to its end, then the highest of those that are
 // ready by then, until none is left, MaxRuns times at most. What is then left waits for the next activation, 50 µs later if
 // nothing else causes one: so the stage has a bound, and in-band always some time. Tasks do not nest, and no task interrupts
-// another: a task waits for the longest of the others at most (Stats.Longest), and for the frames of a receive budget.
+// another: a task waits for the longest of the others at most (Stats.Longest), and for the frames of a receive budget. One with
+// Config.Ahead does not wait for what takes no longer than that.
 //
 // All timers, up to MaxTimers, share the stage's one hardware timer, which only this package sets. It is set to the first
 // of them that is due, and not at all while none is.
@@ -51,6 +52,9 @@ const (
 
 	// minPeriod is the shortest period of a timer: about ten times what an expiry and an empty task take at 125 MIPS.
 	minPeriod = 10 * time.Microsecond
+	// MaxAhead is the longest Config.Ahead.
+	MaxAhead = 20 * time.Microsecond
+
 	// againAfter is when an activation begins that goes on with what MaxRuns and maxScans have left.
 	againAfter = 50 * time.Microsecond
 )
@@ -61,6 +65,11 @@ type Config struct {
 	Name string // lower-case letters, digits and underscores: part of the metrics' names
 
 	Period time.Duration // not 0: a timer of its own makes it ready so often
+	// Ahead, if not 0, is how long before an expiry of its timers nothing else of the oob stage begins: what would, a received
+	// frame too, waits until the task has run. The task then waits for nothing that takes no longer than that, but for tasks
+	// that are more urgent. It is MaxAhead at most. An expiry that comes less than twice as long behind one that was kept clear, of
+	// any task, is not.
+	Ahead  time.Duration
 	Budget time.Duration // not 0: a run that takes longer is counted and reported
 	// Quota, if not 0, is how long it may run in each Window, all runs together: then it waits for the end of the window,
 	// which is counted and reported. A window begins with the first run after the one before.
@@ -128,6 +137,9 @@ func add(c Config) error {
 	case c.Period != 0 && (c.Period < minPeriod || tooLong(c.Period)):
 		return fmt.Errorf("task %s: a period of %v, want %v to %v", c.Name, c.Period, minPeriod, longest())
 	}
+	if c.Ahead < 0 || c.Ahead > MaxAhead || c.Period != 0 && 2*c.Ahead > c.Period {
+		return fmt.Errorf("task %s: %v kept clear ahead, want 0 to %v, and no more than half of the period", c.Name, c.Ahead, MaxAhead)
+	}
 	for i := range configs {
 		if configs[i].Name == c.Name {
 			return fmt.Errorf("task %s: tasks %d and %d have this name", c.Name, i, c.ID)
@@ -147,6 +159,9 @@ func add(c Config) error {
 		}
 		state.timer[m].task = NoTask + 1 + c.ID
 		t.quota, t.window, t.refill = ticks(c.Quota), ticks(c.Window), uint32(m)
+	}
+	if c.Ahead != 0 {
+		t.ahead, state.keeps = max(ticks(c.Ahead), 1), 1
 	}
 	if c.Period != 0 {
 		m, err := newTimer(c.ID)
@@ -187,6 +202,9 @@ func newTimer(id uint32) (Timer, error) {
 	}
 	m := Timer(state.timers)
 	state.timer[m].task, state.timer[m].bit = id, bit(id)
+	if id < MaxTasks {
+		state.timer[m].ahead = state.task[id].ahead
+	}
 	state.timers++
 	return m, nil
 }
@@ -236,6 +254,8 @@ func Restart() {
 	defer mu.Unlock()
 	state.ready, state.current = rescan, 0
 	state.held, state.owed = 0, 0
+	hold(0, 0)
+	state.kept = 0
 	state.armed, state.fired = none, none
 	for i := range state.timer {
 		state.timer[i].on = 0

@@ -72,6 +72,9 @@ func TestConfigureRefuses(t *testing.T) {
 		{"negative period", []Config{{Name: "a", Period: -1}}, "a period of -1ns"},
 		{"budget", []Config{{Name: "a", Budget: -1}}, "a budget of -1ns"},
 		{"quota", []Config{{Name: "a", Quota: 2, Window: 1}}, "a quota of 2ns in 1ns"},
+		{"ahead", []Config{{Name: "a", Ahead: -1}}, "-1ns kept clear ahead, want 0 to 20µs"},
+		{"long ahead", []Config{{Name: "a", Ahead: 21 * time.Microsecond}}, "21µs kept clear ahead, want 0 to 20µs"},
+		{"ahead of a short period", []Config{{Name: "a", Period: 30 * time.Microsecond, Ahead: 16 * time.Microsecond}}, "no more than half of the period"},
 		{"window", []Config{{Name: "a", Window: 1}}, "a quota of 0s in 1ns"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

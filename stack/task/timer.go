@@ -10,6 +10,7 @@ type timer struct {
 	inverse  uint32 // of period: see inverse
 	on       uint32
 	task     uint32 // above NoTask: NoTask + 1 + the task whose window it ends
+	ahead    uint32 // ticks ahead of an expiry in which no other activation begins
 	bit      uint32 // of task
 	overruns uint32
 }
@@ -89,6 +90,7 @@ func (s *core) scan() {
 	s.ready &^= rescan
 	t := clock()
 	next, due := uint32(none), uint64(0)
+	exact, left := uint32(none), uint32(reach) // the first timer with ahead, and the ticks until it is due
 	for i := range uint32(MaxTimers) {
 		if i >= s.timers {
 			break
@@ -103,6 +105,11 @@ func (s *core) scan() {
 				continue
 			}
 		}
+		if m.ahead != 0 {
+			if d := m.due - t; d < uint64(left) {
+				exact, left = i, uint32(d)
+			}
+		}
 		if next == none || m.due < due || m.due == due && m.task < s.timer[next%MaxTimers].task {
 			next, due = i, m.due
 		}
@@ -110,11 +117,46 @@ func (s *core) scan() {
 	s.ready &^= rescan // of releases: all have been looked at
 	s.fired = none
 	s.armed, s.armedAt = next, uint32(due)
+	if exact != none {
+		due = s.keep(exact, due)
+	} else {
+		hold(0, 0)
+	}
 	if next == none {
 		disarm()
 		return
 	}
+	if s.keeps != 0 && int64(due-t) >= reach { // due may have passed: that of a timer without a task
+		s.armed, due = none, t+reach/2 // to look again at what is further off than a hold can be
+	}
 	arm(due)
+}
+
+// reach is how many ticks ahead a hold can be: its time is the low word of the counter's.
+const reach = 1 << 31
+
+// keep has the stage hold other activations ahead of the expiry of timer exact, and returns when the hardware is to expire, due if
+// not later: a less urgent task's timer that expires in the hold waits for its end.
+//
+// An expiry that comes less than twice the hold behind the last one that was kept clear is not: the others have as much time between
+// two holds.
+//
+//oob:stage oob
+func (s *core) keep(exact uint32, due uint64) uint64 {
+	m, next := &s.timer[exact%MaxTimers], &s.timer[s.armed%MaxTimers]
+	if m.due != s.kept {
+		if m.due-s.kept < 2*uint64(m.ahead) {
+			hold(0, 0)
+			return due
+		}
+		s.kept = m.due
+	}
+	hold(uint32(m.due)-m.ahead, m.ahead)
+	if next.task > m.task && m.due-due < uint64(m.ahead) {
+		s.armed, s.armedAt = exact, uint32(m.due)
+		return m.due
+	}
+	return due
 }
 
 // expire takes note that timer i, m, has expired, and moves it on behind t.
@@ -140,7 +182,7 @@ func (s *core) expire(m *timer, i uint32, t uint64) {
 	if m.overruns != before {
 		s.tell(EventOverrun, m.task, i, m.overruns)
 	}
-	s.release(m, i)
+	s.release(m, i, m.task)
 	if m.period == 0 {
 		m.on = 0
 		return

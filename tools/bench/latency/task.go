@@ -1,7 +1,8 @@
 package latency
 
 import (
-	"math"
+	"cmp"
+	"slices"
 
 	"mortise/tools/bench/plugin"
 )
@@ -16,25 +17,29 @@ const (
 // expiries returns a sample for each time that the timer was due between the first and the last of the measured frames: until the
 // task's first instruction. marks are those instructions.
 //
-// When it is due is not seen. But the timer is periodic, and of many entries one was held up by nothing: the one that was
-// earliest in its period. From its expiry to the task is what its activation took until there, and the processor's vector,
-// one instruction, which counts in the place of the task's own. A period without an entry is lost.
+// When it is due is not seen. But the timer is periodic, and of many entries one was held up by nothing: those with the fewest
+// instructions from the activation's first, which waited for nothing within it, have one place in the period more often than any
+// other. From the expiry to the task is what their activation took until there, and the processor's vector, one instruction, which
+// counts in the place of the task's own. (Some come up to three instructions earlier: another interrupt began their activation
+// just ahead of the expiry.) A period without an entry is lost.
 func expiries(marks []plugin.Activation, records []Record, measured []Sample, shift int) (samples []Sample) {
 	if len(records) == 0 || len(measured) == 0 || len(marks) == 0 {
 		return nil
 	}
 	start := (records[0].MicroS - bootMicroS()) * 1000
 	first, last := start+measured[0].AtMicroS*1000, start+measured[len(measured)-1].AtMicroS*1000
-	early, due := int64(math.MaxInt64), int64(0) // due: any of the times at which the timer was
+	fewest := slices.MinFunc(marks, func(a, b plugin.Activation) int { return cmp.Compare(a.Instructions, b.Instructions) }).Instructions
+	places := map[int64]int{}        // how many are so far behind the first entry's place in the period: little, or a little ahead of it
+	place, due := int64(0), int64(0) // the most frequent one, and any of the times at which the timer was due
 	for _, m := range marks {
-		if m.NS < first || m.NS > last {
+		if m.NS < first || m.NS > last || m.Instructions != fewest {
 			continue
 		}
-		// How far behind the first entry's place in the period: little, or a little ahead of it.
 		offset := m.NS - marks[0].NS
 		offset -= (offset + taskPeriod/2) / taskPeriod * taskPeriod
-		if offset < early {
-			early, due = offset, m.NS-m.Instructions<<shift
+		places[offset]++
+		if n := places[offset] - places[place]; due == 0 || n > 0 || n == 0 && offset <= place {
+			place, due = offset, m.NS-m.Instructions<<shift
 		}
 	}
 	if due == 0 {
