@@ -109,6 +109,7 @@ type device struct {
 	diverted  uint32      // driven: frames go to the companion core first; or listened
 	listen    uint32      // 1: the companion core wants to be shown all frames, while diverted
 	shown     uint32      // copies that it has made in this activation
+	spent     uint32      // frames of rxBudget that an activation may not take, because each costs the companion core much
 	copied    uint32      // frames of this activation that were copied
 	forwarded uint32      // 1: this activation has sent frames on another device
 	throttled uint32      // 1: reception is masked until the next tick
