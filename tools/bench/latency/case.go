@@ -20,6 +20,7 @@ const (
 	kindPrint  Load = "print"
 	kindReload Load = "reload"
 	kindSend   Load = "send"
+	kindFilter Load = "filter"                    // no load at all: a filter program judges what comes in
 	kindAll    Load = "gc,spin,print,reload,send" // all at once
 )
 
@@ -138,6 +139,9 @@ func Cases() []Case {
 		steady.with("oob-all", "oob echo, all loads at once", func(c *Case) {
 			c.Load, c.Bulk, c.Flood, c.Answered, c.Requests = kindAll, true, 1, true, gcRequests
 			c.Median, c.Spread = 625, flooded
+		}),
+		steady.with("oob-filter", "oob echo, behind a filter program of 22 instructions", func(c *Case) {
+			c.Load, c.Median = kindFilter, 400+700
 		}),
 		socket.with("socket", "echo by a task's socket, VLAN 42, idle", func(*Case) {}),
 		socket.with("socket-gc", "echo by a task's socket, VLAN 42, LOAD=gc", func(c *Case) { c.Load, c.Requests = kindGC, gcRequests }),
