@@ -12,7 +12,7 @@ MORTISE := build/mortise
 
 help:
 	@echo 'make firmware   build build/mx6ullevk/gateway.elf'
-	@echo '                LOAD=gc,print: gateway-load.elf, with in-band load (gc, spin, print, reload, send, bulk)'
+	@echo '                LOAD=gc,print: gateway-load.elf, with in-band load (gc, spin, print, reload, send, bulk, filter)'
 	@echo '                TASKS=control: gateway-control.elf, with the oob tasks of image/gateway/tasks_control.go'
 	@echo 'make run        boot it in QEMU with live peers, and forward.toml; a table of latencies; ^C ends it'
 	@echo '                FOR=20s: end by itself  PCAP=FILE: keep a capture'

@@ -1,4 +1,5 @@
-// Package mortise carries the default configuration, gateway.toml, so that firmware and tools can embed it.
+// Package mortise carries the default configuration, gateway.toml, so that firmware and tools can embed it, and the files that it
+// names.
 package mortise
 
 import _ "embed"
@@ -7,3 +8,9 @@ import _ "embed"
 //
 //go:embed gateway.toml
 var GatewayTOML []byte
+
+// FiltersJSON has the filter programs that gateway.toml names: by name, their bytes in base64. The file in the repository is empty;
+// a build has its own stand for it, as for gateway.toml (tools/mortise).
+//
+//go:embed filters.json
+var FiltersJSON []byte

@@ -12,12 +12,12 @@ import (
 )
 
 // errNeedsStart is why a configuration cannot be applied to a gateway that serves.
-var errNeedsStart = errors.New("more differs from what runs than accept and forwarding rules, VLAN lists and restarts_per_minute: " +
+var errNeedsStart = errors.New("more differs from what runs than accept and forwarding rules, filters, VLAN lists and restarts_per_minute: " +
 	"that takes effect at the next start only")
 
 // apply makes text the configuration while both stages serve, or changes nothing and says why.
 //
-// Taken over are the accept rules and VLAN lists of oob ports and the forwarding rules, each frame meeting the old ones or the
+// Taken over are the accept rules and VLAN lists of oob ports, filter programs that are in the image, and the forwarding rules, each frame meeting the old ones or the
 // new ones, and oob.restarts_per_minute. Devices, addresses and services of in-band are set up once, its stand-in for the oob echo among
 // them: text must agree with what runs in these.
 func (g *gatewayImage) apply(text []byte) error {
@@ -53,7 +53,7 @@ func fixed(c *gateway.Config) *gateway.Config {
 	f.Devices = slices.Clone(c.Devices)
 	for i := range f.Devices {
 		d := &f.Devices[i]
-		d.OobVLANs = filter.VIDSet{}
+		d.OobVLANs, d.Filter = filter.VIDSet{}, nil
 		d.Ports = slices.Clone(d.Ports)
 		for j := range d.Ports {
 			if p := &d.Ports[j]; p.Oob != nil && p.Oob.Accepts(gateway.EchoPort) {

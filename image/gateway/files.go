@@ -3,7 +3,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"path"
 	"sync"
 	"time"
 
@@ -36,6 +38,13 @@ func (g *gatewayImage) keepFiles() (err error) {
 		}},
 		files.Source{Path: "/crash", Text: g.crashText},
 		files.Source{Path: "/config/gateway.toml", Text: func() []byte { return *g.text.Load() }})
+	if err != nil {
+		return err
+	}
+	programs, err := bundle()
+	for name, content := range programs {
+		err = errors.Join(err, g.files.Put(filterFolder+path.Base(name), content))
+	}
 	return err
 }
 

@@ -123,7 +123,7 @@ func (g *gatewayImage) start() error {
 
 // boardOf describes the board to the configuration's checks.
 func boardOf() *gateway.Board {
-	b := &gateway.Board{Name: mx6ullevk.Name, Buffers: divert.PoolSlots(mx6ullevk.CrashBase - mx6ullevk.DMABase)}
+	b := &gateway.Board{Name: mx6ullevk.Name, Buffers: divert.PoolSlots(mx6ullevk.CrashBase - mx6ullevk.DMABase), Files: bundled}
 	for _, c := range mx6ullevk.Controllers() {
 		b.Controllers = append(b.Controllers, gateway.Controller{Name: c.Name, OobCapable: true, Stock: true})
 	}

@@ -74,6 +74,9 @@ type options struct {
 	console bool         // commands are typed: rig.typed
 	reboot  bool         // a reset starts the firmware anew
 	icount  *qemu.Icount // virtual time; nil: real time
+	// release is the virtual time between two releases of frames to rt0; 0: they come when they are sent.
+	release  time.Duration
+	deadline time.Duration // of the emulator; 0: 10 minutes
 }
 
 // boot starts the image that env names and waits until it serves.
@@ -92,6 +95,9 @@ func bootImage(t *testing.T, image string, o options) *rig {
 	if err != nil {
 		t.Skipf("no emulator: %v", err)
 	}
+	if o.deadline == 0 {
+		o.deadline = 10 * time.Minute
+	}
 	r := &rig{t: t, web: freeAddress(t, "tcp"), inject: freeAddress(t, "udp")}
 	dir := t.TempDir()
 	r.dir = dir
@@ -106,9 +112,9 @@ func bootImage(t *testing.T, image string, o options) *rig {
 		far = r.lan
 	}
 	m := qemu.Machine{
-		Emulator: emulator, Kernel: image, Serial: filepath.Join(dir, "serial.log"), Deadline: 10 * time.Minute, Icount: o.icount,
+		Emulator: emulator, Kernel: image, Serial: filepath.Join(dir, "serial.log"), Deadline: o.deadline, Icount: o.icount,
 		Ports: []qemu.Port{
-			{Net: r.rt, PCAP: filepath.Join(dir, "rt0.pcap")},
+			{Net: r.rt, PCAP: filepath.Join(dir, "rt0.pcap"), Release: o.release},
 			{Net: far, PCAP: filepath.Join(dir, "lan0.pcap")},
 		},
 		Args:   qemu.MonitorArgs(filepath.Join(dir, "monitor")),
@@ -366,8 +372,9 @@ func (r *rig) get(path string) (string, error) {
 
 // status is what the tests need of /api/status.
 type status struct {
-	Version string
-	Stage   struct {
+	Version  string
+	UptimeNS int64 `json:"uptime_ns"`
+	Stage    struct {
 		State              string
 		Restarts           uint64
 		StaysDown          bool `json:"stays_down"`

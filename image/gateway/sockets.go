@@ -32,6 +32,7 @@ func (g *gatewayImage) addPorts() (err error) {
 		Forget:   func(dev uint32, vid uint16) { g.stack.ForgetNeighbours(int(dev), vid) },
 		Inband:   func(dev uint32, vid uint16) admin.Traffic { return admin.Traffic(g.stack.Traffic(int(dev), vid)) },
 		Counters: g.deviceCounters, Traffic: g.deviceTraffic,
+		File: program,
 	})
 	if err != nil {
 		return err

@@ -99,7 +99,7 @@ func (g *gatewayImage) deviceStatus(i int) status.Device {
 	s := (*g.described.Load())[i]
 	s.Up, s.Link, s.Diverted = d.Up(), d.Driver().Link().String(), divert.Diverted(uint32(i))
 	rules := s.Groups
-	s.Groups = append(make([]status.Group, 0, 6), g.deviceGroup(i), driverGroup(d), crossingGroup(d))
+	s.Groups = append(make([]status.Group, 0, 7), g.deviceGroup(i), driverGroup(d), crossingGroup(d))
 	s.Ports = slices.Clone(s.Ports)
 	for j, p := range g.stack.Devices()[i].Ports() {
 		if p.Oob() == s.Ports[j].Oob {
@@ -111,6 +111,9 @@ func (g *gatewayImage) deviceStatus(i int) status.Device {
 	}
 	if g.tables.Devices[i].Diverted || g.admin.Diverted(i) {
 		s.Groups = append(s.Groups, oobGroup(uint32(i)))
+	}
+	if j := oob.JudgedBy(uint32(i)); j.Runs() != 0 {
+		s.Groups = append(s.Groups, filterGroup(&j))
 	}
 	for _, group := range rules {
 		s.Groups = append(s.Groups, matched(group, uint32(i)))
@@ -186,6 +189,18 @@ func oobGroup(n uint32) status.Group {
 			Name: oob.CounterNames[i], Kind: kind, Value: uint64(v),
 		})
 	}
+	return group
+}
+
+// filterGroup shows what a device's filter program has done.
+func filterGroup(j *oob.Judged) status.Group {
+	group := newGroup("filter", "Filter program", 6)
+	for v, name := range []string{"drop", "accept", "skip", "vlan"} {
+		group.Counters = append(group.Counters, status.Counter{Name: "verdict_" + name, Help: "frames", Value: uint64(j.Verdicts[v])})
+	}
+	group.Counters = append(group.Counters,
+		status.Counter{Name: "steps", Help: "of all runs", Value: uint64(j.Steps)},
+		status.Counter{Name: "longest", Help: "steps that a run took at most", Kind: status.Gauge, Unit: "steps", Value: uint64(j.Longest)})
 	return group
 }
 

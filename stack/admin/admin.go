@@ -1,13 +1,13 @@
 // Package admin switches oob ports, diversion and VLAN rules while traffic flows, and tells how they are: what `evl net` does,
-// as functions (ports.go, neighbours.go, query.go), as commands of the console (command.go) and as JSON over HTTP (http.go).
+// as functions (ports.go, neighbours.go, filter.go, explain.go, query.go), as commands of the console (command.go) and as JSON over HTTP (http.go).
 //
 // It keeps a model of the ports that the configuration names, each in-band only or an oob port. A change builds the companion
 // core's next configuration from the model and publishes it: each frame meets the old or the new one, whole, so that none is
 // lost and none goes to both stages. What a port needs is there before the core knows it, and goes after the core has
 // forgotten it. When a step fails, those before it are taken back.
 //
-// A device is diverted while anything needs it to be: each of its oob ports, its VLAN rule, a forwarding rule that names it, somebody who
-// asked for it (Divert).
+// A device is diverted while anything needs it to be: each of its oob ports, its VLAN rule, its filter program, a forwarding rule that
+// names it, somebody who asked for it (Divert).
 //
 // Stage: in-band. Follows: the verbs and sizes of `evl net` (EVL, libevl). Does not support: ports that the configuration
 // does not name, buffers of another size than a slot.
@@ -58,6 +58,8 @@ type Hooks struct {
 	Inband func(dev uint32, vid uint16) Traffic
 	// Traffic returns what a device has carried beside its oob ports' traffic. It may be nil.
 	Traffic func(dev uint32) DeviceTraffic
+	// File returns the content of a filter program that is named only. It may be nil.
+	File func(name string) ([]byte, error)
 	// Counters returns what the driver and the crossing count for a device. It may be nil.
 	Counters func(dev uint32) []Counter
 }
@@ -99,10 +101,13 @@ type device struct {
 	ports []*port
 	vlans filter.VIDSet
 	held  bool // diverted by request
-	rules bool // a forwarding rule names it
-	stock bool // its driver is a stock one
-	up    bool // its link
-	owner [oob.MaxPorts]*port
+	// What judges its frames ahead of its ports.
+	filter  *gateway.Filter // nil: no program
+	forward []gateway.Forward
+	rules   bool // a forwarding rule names it
+	stock   bool // its driver is a stock one
+	up      bool // its link
+	owner   [oob.MaxPorts]*port
 
 	diverted atomic.Bool // or is to be, once the oob stage serves
 }
@@ -127,7 +132,8 @@ func New(t *gateway.Tables, hooks Hooks) (*Admin, error) {
 	a := &Admin{hooks: hooks, current: new(oob.Config), spare: new(oob.Config)}
 	for i := range t.Devices {
 		c := &t.Devices[i]
-		d := &device{name: c.Name, mac: c.MAC, vlans: c.OobVLANs, held: c.Held, rules: c.Forwards, stock: c.Stock, up: true}
+		d := &device{name: c.Name, mac: c.MAC, vlans: c.OobVLANs, held: c.Held, rules: c.Forwards, stock: c.Stock, up: true,
+			filter: c.Filter, forward: c.Forward}
 		for j := range c.Ports {
 			p := newPort(uint32(i), &c.Ports[j])
 			p.mac = c.MAC
@@ -197,8 +203,8 @@ func (p *port) rule(c *gateway.PortTable) {
 	}
 }
 
-// Reload takes the accept rules and VLAN rules over from another configuration, which has the same devices and ports. What has been
-// switched since the start stays, but for the VLAN rules. Nothing changes when it returns an error.
+// Reload takes the accept rules, VLAN rules and filter programs over from another configuration, which has the same devices and ports.
+// What has been switched since the start stays, but for the VLAN rules and programs. Nothing changes when it returns an error.
 func (a *Admin) Reload(t *gateway.Tables) (err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -213,9 +219,9 @@ func (a *Admin) Reload(t *gateway.Tables) (err error) {
 		if len(c.Ports) != len(d.ports) {
 			return fmt.Errorf("%w: %s has %d ports, want %d", ErrRefused, d.name, len(c.Ports), len(d.ports))
 		}
-		vlans, named := d.vlans, d.rules
-		undo.add(func() { d.vlans, d.rules = vlans, named })
-		d.vlans, d.rules = c.OobVLANs, c.Forwards
+		vlans, named, program, forward := d.vlans, d.rules, d.filter, d.forward
+		undo.add(func() { d.vlans, d.rules, d.filter, d.forward = vlans, named, program, forward })
+		d.vlans, d.rules, d.filter, d.forward = c.OobVLANs, c.Forwards, sameFilter(d.filter, c.Filter), c.Forward
 		for j, p := range d.ports {
 			rules, udp, accepts := p.rules, p.udp, p.accepts
 			undo.add(func() { p.rules, p.udp, p.accepts = rules, udp, accepts })
@@ -284,7 +290,10 @@ func (a *Admin) publishWith(edit func(c *oob.Config) error) error {
 	own := 0
 	for i, d := range a.devices {
 		c := &next.Device[i]
-		c.MAC, c.VLANs, c.Ports = d.mac, d.vlans, [oob.MaxPorts]oob.PortConfig{}
+		c.MAC, c.VLANs, c.Ports, c.Program = d.mac, d.vlans, [oob.MaxPorts]oob.PortConfig{}, nil
+		if d.filter != nil {
+			c.Program = &d.filter.Program.Program
+		}
 		for _, p := range d.ports {
 			if p.enabled.Load() {
 				c.Ports[p.place] = oob.PortConfig{
@@ -384,6 +393,9 @@ func (d *device) references() (names []string) {
 	}
 	if d.vlans != (filter.VIDSet{}) {
 		names = append(names, "VLANs "+vids.Format(&d.vlans))
+	}
+	if d.filter != nil {
+		names = append(names, "filter "+d.filter.File)
 	}
 	if d.rules {
 		names = append(names, "forwarding rules")

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"testing"
 
@@ -36,6 +37,7 @@ type bench struct {
 	known   []admin.Peer    // who Ask was called for
 	answer  [6]byte         // of whoever is solicited; zero: nobody answers
 	answers map[uint16]bool // by VID, what in-band was told
+	files   map[string][]byte
 }
 
 // numbers of the bench's in-band ports: more than there are places for oob ports.
@@ -70,7 +72,16 @@ func newBench(t *testing.T) *bench {
 			return nil
 		},
 		Answers: func(_ uint32, vid uint16, on bool) { b.answers[vid] = on; b.moving() },
-		Ask:     func(p admin.Peer) { b.known = append(b.known, p) },
+		File: func(name string) ([]byte, error) {
+			if b.files == nil {
+				return nil, errors.New("there are none here")
+			}
+			if f, ok := b.files[name]; ok {
+				return f, nil
+			}
+			return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
+		},
+		Ask: func(p admin.Peer) { b.known = append(b.known, p) },
 		Solicit: func(ctx context.Context, _ uint32, _ uint16, addr netip.Addr) ([6]byte, error) {
 			if b.answer == [6]byte{} {
 				<-ctx.Done()

@@ -23,6 +23,8 @@ func (a *Admin) Commands() []console.Command {
 		{Verb: "net disable", Help: "-i PORT: make it in-band only", Run: a.disable},
 		{Verb: "net divert", Help: "-i DEVICE on|off: the oob stage gets its frames first, without an oob port, too", Run: a.diversion},
 		{Verb: "net vlans", Help: "-i DEVICE [LIST|none]: show, or set, VLANs that are oob without a port: 42-45,100", Run: a.vlans},
+		{Verb: "net filter", Help: "[-i DEVICE [-f FUNCTION] [-m VERDICT] [-e VERDICT] [-c] [FILE|none]]: show, set or remove a filter program", Run: a.filterCommand},
+		{Verb: "net explain", Help: "-i DEVICE HEX: what becomes of a frame, and why", Run: a.explainCommand},
 		{Verb: "net solicit", Help: "[-i PORT] [-s] [-g] [-t SECONDS] ADDRESS: ask for a peer; -s permanent, -g by a gateway", Run: a.solicit},
 		{Verb: "net neigh flush", Help: "forget the neighbours that are not permanent, and routes through gateways", Run: a.flush},
 		{Verb: "net neigh set", Help: "-i PORT ADDRESS MAC: a permanent neighbour", Run: a.setNeighbour},

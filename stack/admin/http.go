@@ -14,6 +14,9 @@ import (
 // Path is where Handler's interface is.
 const Path = "/api/net/"
 
+// maxProgram is the largest body of a request with a filter program: a choice, ten times what clang makes of a large one.
+const maxProgram = 512 << 10
+
 // maxRequest is the largest body of a request in bytes: a choice, twenty times what the longest needs.
 const maxRequest = 8 << 10
 
@@ -38,7 +41,11 @@ func (a *Admin) Handler(control bool) http.Handler {
 				fail(w, http.StatusUnsupportedMediaType, errors.New("want Content-Type: application/json"))
 				return
 			}
-			v, err := f(r, json.NewDecoder(http.MaxBytesReader(w, r.Body, maxRequest)))
+			limit := int64(maxRequest)
+			if name == "filter" {
+				limit = maxProgram
+			}
+			v, err := f(r, json.NewDecoder(http.MaxBytesReader(w, r.Body, limit)))
 			answer(w, v, err)
 		})
 	}
@@ -56,6 +63,15 @@ func (a *Admin) readings() map[string]func(r *http.Request) (any, error) {
 		"routes":         func(*http.Request) (any, error) { return a.Routes(), nil },
 		"sockets":        func(*http.Request) (any, error) { return a.Sockets(), nil },
 		"conflicts":      func(*http.Request) (any, error) { return a.Conflicts(), nil },
+		"filters":        func(*http.Request) (any, error) { return a.Filters(), nil },
+		"filters/{name}": func(r *http.Request) (any, error) { return a.Filter(r.PathValue("name")) },
+		"explain": func(r *http.Request) (any, error) {
+			frame, err := ParseFrame(r.FormValue("frame"))
+			if err != nil {
+				return nil, err
+			}
+			return a.Explain(r.FormValue("device"), frame)
+		},
 	}
 }
 
@@ -122,6 +138,43 @@ func (a *Admin) changes() map[string]func(r *http.Request, body *json.Decoder) (
 				return nil, err
 			}
 			return a.Device(q.Device)
+		},
+		"filter": func(_ *http.Request, body *json.Decoder) (any, error) {
+			var q struct {
+				Device, Name, Function string
+				Object                 []byte // base64
+				Classic                string // as tcpdump -ddd prints it
+				Match, Else            string
+				Codes                  bool
+			}
+			if err := decode(body, &q); err != nil {
+				return nil, err
+			}
+			p := Program{Name: q.Name, Content: q.Object, Function: q.Function}
+			if q.Classic != "" {
+				if q.Object != nil {
+					return nil, fmt.Errorf("filter: %w: \"object\" or \"classic\", not both", ErrInvalid)
+				}
+				p.Content = []byte(q.Classic)
+			}
+			var err error
+			if p.Returns, err = returns(q.Match, q.Else, q.Codes); err != nil {
+				return nil, err
+			}
+			if err := a.SetFilter(q.Device, p); err != nil {
+				return nil, err
+			}
+			return a.Filter(q.Device)
+		},
+		"filter/remove": func(_ *http.Request, body *json.Decoder) (any, error) {
+			var q struct{ Device string }
+			if err := decode(body, &q); err != nil {
+				return nil, err
+			}
+			if err := a.RemoveFilter(q.Device); err != nil {
+				return nil, err
+			}
+			return a.Filter(q.Device)
 		},
 		"solicit": func(r *http.Request, body *json.Decoder) (any, error) {
 			var q struct {

@@ -8,13 +8,16 @@ import (
 	"strings"
 	"testing"
 
+	"mortise/stack/admin"
+	"mortise/stack/filter"
+	"mortise/stack/forward"
 	"mortise/stack/oob"
 	"mortise/stack/socket"
 	"mortise/stack/wire"
 	"mortise/stack/wire/wiretest"
 )
 
-var changes = flag.Int("changes", 0, "changes of TestChangesUnderTraffic; 0: 10,000, 300 with -short or the race detector")
+var changes = flag.Int("changes", 0, "changes of TestChangesUnderTraffic; 0: 10,000, 600 with -short or the race detector")
 
 // TestChangesUnderTraffic: ports go on and off, VLAN rules and diversion change while frames come in at every step of each change.
 // Each frame has one fate: none is lost, none goes to both stages, no buffer leaks.
@@ -23,7 +26,7 @@ func TestChangesUnderTraffic(t *testing.T) {
 	n := *changes
 	if n == 0 {
 		if n = 10_000; raceEnabled || testing.Short() {
-			n = 300
+			n = 600
 		}
 	}
 	random := rand.New(rand.NewPCG(20261122, 4))
@@ -63,7 +66,7 @@ func TestChangesUnderTraffic(t *testing.T) {
 		now := oob.Snapshot(0)
 		// What a socket takes, and what comes on an oob VLAN without a port, has its fate there.
 		consumed := uint32(0)
-		for _, c := range []int{oob.SocketQueued, oob.SocketFull, oob.IPv4Destination} {
+		for _, c := range []int{oob.SocketQueued, oob.SocketFull, oob.IPv4Destination, oob.ProgramDrop, oob.RuleDrop} {
 			consumed += now[c] - was[c]
 		}
 		for i, times := range fates {
@@ -82,9 +85,15 @@ func TestChangesUnderTraffic(t *testing.T) {
 		}
 	}
 	b.moving = traffic
+	programs := []admin.Program{
+		always(filter.Drop), always(filter.Accept), always(filter.Skip), always(filter.VLAN), {Name: "gateway.o", Content: object(t, "gateway.o")},
+		{Name: "whole.o", Content: object(t, "whole.o")},
+	}
+	classifiers := []*forward.Classifier{nil, ruled(t, "drop"), ruled(t, "accept"), ruled(t, "skip"), ruled(t, "vlan")}
+	refused, beyond := 0, admin.Program{Content: object(t, "refused/beyond.o")}
 	for range n {
 		name := []string{"rt0", "rt0.42", "rt0.43", "rt0.44", "rt0.45"}[random.IntN(5)]
-		switch random.IntN(6) {
+		switch random.IntN(10) {
 		case 0, 1:
 			if err := b.Enable(name, 1+random.IntN(40)); err != nil && !strings.Contains(err.Error(), "in use") {
 				t.Fatal(err)
@@ -97,6 +106,20 @@ func TestChangesUnderTraffic(t *testing.T) {
 		case 5:
 			_, err = b.Divert("rt0", random.IntN(2) == 0)
 			b.ok(err)
+		case 6:
+			b.ok(b.SetFilter("rt0", programs[random.IntN(len(programs))]))
+		case 7:
+			b.ok(b.RemoveFilter("rt0"))
+		case 8:
+			b.ok(b.Update(func(c *oob.Config) error {
+				c.Device[0].Rules = classifiers[random.IntN(len(classifiers))]
+				return nil
+			}))
+		case 9:
+			if b.SetFilter("rt0", beyond) == nil {
+				t.Fatal("a program that is not safe was taken")
+			}
+			refused++
 		}
 		traffic()
 	}
@@ -105,12 +128,17 @@ func TestChangesUnderTraffic(t *testing.T) {
 		hands[i].Release()
 	}
 	b.ok(b.SetVLANs("rt0", ""))
+	b.ok(b.RemoveFilter("rt0"))
+	b.ok(b.Update(func(c *oob.Config) error { c.Device[0].Rules = nil; return nil }))
 	_, err = b.Divert("rt0", false)
 	b.ok(err)
 	after := oob.Snapshot(0)
-	t.Logf("%d changes, %d frames: %d answered by the oob stage, %d in-band, %d queued for a socket, 0 lost",
-		n, number, answered, left, after[oob.SocketQueued]-before[oob.SocketQueued])
-	if answered == 0 || left == 0 || after[oob.SocketQueued] == before[oob.SocketQueued] {
+	moved := func(counter int) uint32 { return after[counter] - before[counter] }
+	t.Logf("%d changes, %d of them refused, %d frames: %d answered by the oob stage, %d in-band (%d by programs, %d by rules), %d queued for a socket, "+
+		"%d dropped by programs, %d by rules, 0 lost", n, refused, number, answered, left, moved(oob.InbandProgram), moved(oob.InbandRule),
+		moved(oob.SocketQueued), moved(oob.ProgramDrop), moved(oob.RuleDrop))
+	if answered == 0 || left == 0 || moved(oob.SocketQueued) == 0 || moved(oob.ProgramDrop) == 0 || moved(oob.RuleDrop) == 0 ||
+		moved(oob.InbandProgram) == 0 || moved(oob.InbandRule) == 0 {
 		t.Error("some fate never occurred")
 	}
 }

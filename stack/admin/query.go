@@ -54,6 +54,7 @@ type Device struct {
 	Diverted   bool      `json:"diverted"`
 	For        []string  `json:"diverted_for"` // what needs it to be
 	VLANs      string    `json:"vlans"`        // its VLAN rule
+	Filter     string    `json:"filter"`       // its filter program
 	Ports      []string  `json:"ports"`
 	Traffic    Load      `json:"traffic"`  // in all: of both stages, and forwarded
 	Core       []Counter `json:"core"`     // what became of its frames in the oob stage
@@ -156,7 +157,7 @@ func (a *Admin) Devices() []Device {
 func (a *Admin) describeDevice(dev uint32, d *device) Device {
 	t := Device{
 		Name: d.name, MAC: macText(d.mac), OobCapable: !d.stock, Up: d.up, Diverted: d.diverted.Load(),
-		For: append([]string{}, d.references()...), VLANs: vids.Format(&d.vlans), Ports: []string{}, Counters: []Counter{},
+		For: append([]string{}, d.references()...), VLANs: vids.Format(&d.vlans), Filter: d.filterName(), Ports: []string{}, Counters: []Counter{},
 		Traffic: a.load(dev),
 	}
 	for _, p := range d.ports {

@@ -9,6 +9,7 @@
 //	//go:linkname Answered mortise/stack/core.Answered
 //	//go:linkname Decided mortise/stack/core.Decided
 //	//go:linkname PendingEvents mortise/stack/core.PendingEvents
+//	//go:linkname Frames mortise/stack/core.Frames
 //
 // and an image links the one that it imports; two of them, or none, do not link. stack/oob is Mortise's own; core/coretest has a
 // tiny one that shows what is needed, and image/tinycore is a firmware with it. Submit is what the devices provide to it.
@@ -117,6 +118,12 @@ func Decided()
 //
 //oob:stage any
 func PendingEvents() uint32
+
+// Frames returns how many frames of dev, of most, the core takes in an activation: less where each costs it much. It is called
+// when dev is adopted.
+//
+//oob:stage inband
+func Frames(dev Device, most uint32) uint32
 
 // Submit sends n bytes of the frame in slot, the caller's, on device dev, and returns an empty slot for it. false: the device is
 // not the oob stage's, or has no room now; the caller keeps slot. stack/divert provides it.

@@ -127,6 +127,7 @@ type device struct {
 	shown     uint32      // copies that it has made in this activation
 	rounds    uint32      // destinations of this activation's frames for several that were changed
 	extra     uint32      // further destinations of this activation's frames
+	spent     uint32      // frames of rxBudget that an activation may not take, because each costs the companion core much
 	copied    uint32      // frames of this activation that were copied
 	forwarded uint32      // 1: this activation has sent frames on another device
 	throttled uint32      // 1: reception is masked until the next tick

@@ -165,10 +165,26 @@ func (p *Device) sent() {
 }
 
 // Adopt makes c what the companion core knows device d by: before Serve first, then whenever the core has another
-// configuration for it (oob.Configure). It is one store: each frame meets the one or the other.
+// configuration for it (oob.Configure). It is one store: each frame meets the one or the other. How many frames an activation
+// takes is never more than either allows.
 //
 //oob:stage inband
-func Adopt(d uint32, c core.Device) { table[d%Devices].core = c }
+func Adopt(d uint32, c core.Device) {
+	d %= Devices
+	if p := all[d]; p != nil {
+		p.tx.Lock() // in-band's own Poll reads spent twice
+		defer p.tx.Unlock()
+	}
+	v, spent := &table[d], rxBudget-min(core.Frames(c, rxBudget), rxBudget)
+	mmio.Store(&v.spent, max(v.spent, spent))
+	v.core = c
+	mmio.Store(&v.spent, spent)
+}
+
+// Frames returns how many frames an activation takes of device d at most.
+//
+//oob:stage inband
+func Frames(d uint32) uint32 { return rxBudget - mmio.Load(&table[d%Devices].spent) }
 
 // Serve starts reception, in the stage that toOob names.
 func (p *Device) Serve(toOob bool) {

@@ -23,10 +23,11 @@ import (
 //go:nosplit
 func Poll(d uint32) uint32 {
 	v := &table[d%Devices]
-	var todo, i uint32
+	var todo uint32
+	i := v.spent
 looking:
 	for look := 0; look < looks; look++ {
-		for i < rxBudget { //oob:total rxBudget divert.Poll i counts the frames of both looks
+		for i < rxBudget { //oob:total rxBudget divert.Poll i counts the frames of both looks, from spent on
 			slot, n := v.hw.Receive()
 			if n == 0 {
 				break
@@ -96,12 +97,13 @@ looking:
 	if i >= rxBudget {
 		todo = v.throttle()
 	}
-	counters[v.index%Devices][Received] += i
-	v.refill(i)
+	taken := i - v.spent
+	counters[v.index%Devices][Received] += taken
+	v.refill(taken)
 	left := v.lefts
 	v.lefts = 0
-	for i := uint32(0); i < left && i < rxBudget; i++ {
-		v.handOver(&counters[v.index%Devices], frame.Ref{Slot: uint16(v.left[i] >> 16), Len: uint16(v.left[i])})
+	if left != 0 {
+		v.handOver(left)
 	}
 	v.reclaim()
 	if v.forwarded != 0 {
@@ -126,7 +128,7 @@ func (v *device) inbandOrShown(slot, n, i uint32) (action uint32) {
 	if v.diverted == carried {
 		return core.Deliver(v.core, addr, n)
 	}
-	if i == 1 {
+	if i == v.spent+1 {
 		v.shown = 0
 	}
 	v.shown += core.Show(v.core, addr, n, core.MaxShown-v.shown)
@@ -312,30 +314,38 @@ func (v *device) settle() {
 	}
 }
 
-// handOver swaps a received frame for an empty slot of in-band's share, or drops it.
+// handOver swaps the received frames that are in-band's, left of them, for empty slots of its share, or drops those that there is no
+// slot for, and those beyond what in-band may get in a window.
 //
 //oob:stage any
-func (v *device) handOver(c *[NumCounters]uint32, ref frame.Ref) {
+func (v *device) handOver(left uint32) {
+	c := &counters[v.index%Devices]
+	n := left
 	if v.diverted != 0 {
 		if t := now(); t-v.winStart >= v.winTicks {
 			v.winStart, v.winFrames = t, 0
 		}
-		if v.winFrames >= v.winCap {
-			c[InbandCapped]++
-			v.free.Put(uint32(ref.Slot))
-			return
+		if rest := v.winCap - v.winFrames; n > rest {
+			c[InbandCapped] += n - rest
+			n = rest
 		}
-		v.winFrames++
+		v.winFrames += n
 	}
-	empty, ok := v.rxEmpty.Pop()
-	if !ok {
-		c[InbandFull]++
-		v.free.Put(uint32(ref.Slot))
-		return
+	if there := v.rxEmpty.Len(); n > there {
+		c[InbandFull] += n - there
+		n = there
 	}
-	v.free.Put(uint32(empty.Slot))
-	v.rxFull.Push(ref) // has room: the share is smaller than the ring
-	c[Inband]++
+	i := uint32(0)
+	for ; i < n && i < rxBudget; i++ {
+		v.free.Put(v.rxEmpty.Slot(i))
+		v.rxFull.Set(i, frame.Ref{Slot: uint16(v.left[i] >> 16), Len: uint16(v.left[i])}) // has room: the share is smaller than the ring
+	}
+	v.rxEmpty.Take(i)
+	v.rxFull.Publish(i)
+	c[Inband] += i
+	for ; i < left && i < rxBudget; i++ {
+		v.free.Put(v.left[i] >> 16)
+	}
 }
 
 // throttle pauses reception until the next tick: a flood then leaves time for in-band.

@@ -1,12 +1,11 @@
 // Package filter decides which frames of a device the oob stage takes: the verdicts, and the tables behind them.
 //
 // A table answers in constant time whatever it holds, has a fixed size and no pointers: it is a plain value that in-band
-// fills and the oob stage's owner copies. Verdicts have EVL's codes and precedence, so that what decides can be replaced:
-// today the VLAN map and the port set of the device's ports; a program (eBPF, classic BPF, declarative rules) later runs
-// ahead of them, and hands over to the map by the verdict VLAN.
+// fills and the oob stage's owner copies. Verdicts have EVL's codes and precedence: rules (package rules) and programs (package bpf) run
+// ahead of the VLAN map and the port set of the device's ports, and hand over to them by the verdict VLAN.
 //
-// Stage: any. Follows: IEEE 802.1Q-2018 9.6 (VLAN identifiers). Does not support:
-// programs, rules on other fields than VID and UDP destination port.
+// Stage: any. Follows: IEEE 802.1Q-2018 9.6 (VLAN identifiers). Does not support: rules on other fields than VID and UDP destination
+// port.
 package filter
 
 // Verdict is what a filter says about a frame.

@@ -104,6 +104,29 @@ func (r *Ring) Pop() (ref Ref, ok bool) {
 	return ref, true
 }
 
+// Several refs at once cost the look at the other end once: the consumer reads Slot(0), Slot(1), … as far as Len goes, and takes them by
+// Take; the producer sets as many as there is room for by Set, and publishes them by Publish.
+
+// Slot returns the slot of the ref that is i behind the oldest one; i is below Len. Only the consumer's stage calls it.
+//
+//oob:stage any
+func (r *Ring) Slot(i uint32) uint32 { return uint32(r.refs[(r.head+i)%RingSize].Slot) }
+
+// Take takes the n oldest refs, Len at most. Only the consumer's stage calls it.
+//
+//oob:stage any
+func (r *Ring) Take(n uint32) { mmio.Store(&r.head, r.head+n) }
+
+// Set makes ref the one that is i behind the newest; nobody sees it before Publish. Only the producer's stage calls it.
+//
+//oob:stage any
+func (r *Ring) Set(i uint32, ref Ref) { r.refs[(r.tail+i)%RingSize] = ref }
+
+// Publish appends the n refs that were Set. Only the producer's stage calls it.
+//
+//oob:stage any
+func (r *Ring) Publish(n uint32) { mmio.Store(&r.tail, r.tail+n) }
+
 // Len returns how many refs are queued: exact for the caller's own end, a snapshot for the other.
 //
 //oob:stage any

@@ -220,3 +220,33 @@ func TestAllocs(t *testing.T) {
 		t.Errorf("%v allocations, want 0", n)
 	}
 }
+
+// TestSeveral: refs that are set and published together are those that were pushed one by one, and taken together as popped, wherever
+// in the ring they begin.
+func TestSeveral(t *testing.T) {
+	var one, several Ring
+	next := uint16(0)
+	for round := range 3 * RingSize {
+		n := uint32(round % 33)
+		for i := range n {
+			ref := Ref{Slot: next, Len: next + 1, Meta: uint32(next) << 8}
+			next++
+			one.Push(ref)
+			several.Set(i, ref)
+			if several.Len() != 0 {
+				t.Fatalf("round %d: ref %d is seen before Publish", round, i)
+			}
+		}
+		several.Publish(n)
+		if one.Len() != n || several.Len() != n {
+			t.Fatalf("round %d: %d and %d refs, want %d", round, one.Len(), several.Len(), n)
+		}
+		for i := range n {
+			want, _ := one.Pop()
+			if got := several.Slot(i); got != uint32(want.Slot) || several.refs[(several.head+i)%RingSize] != want {
+				t.Fatalf("round %d: slot %d is %d, want %d", round, i, got, want.Slot)
+			}
+		}
+		several.Take(n)
+	}
+}

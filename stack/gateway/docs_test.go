@@ -59,12 +59,17 @@ address = "10.0.0.1/24"
 gateway = "10.0.0.2"
 divert = true
 oob_vlans = "100"
+filter = { file = "f.ddd", function = "", match = "accept", else = "skip" }
 oob.accept = [ { protocol = "udp", port = 7 } ]
 oob.pool = 2048
 oob.neighbours = [ { address = "10.0.0.3", mac = "02:00:00:00:00:03" } ]
 oob.solicit = [ "10.0.0.4" ]
 [device.a.vlan.42]
 address = "10.0.42.1/24"
+[device.b]
+controller = "ENET2"
+address = "10.0.2.15/24"
+filter = { file = "f.ddd", codes = true }
 [[forward]]
 name = "r"
 from = "a"
@@ -84,15 +89,16 @@ to = [ { device = "a", vid = 3, pcp = 4, src_ip = "10.0.0.1", dst_ip = "10.0.0.1
 from = "a"
 verdict = "drop"
 `
-	if _, err := Parse("x", []byte(text), nil); err != nil {
+	classic := func(string) ([]byte, error) { return []byte("1\n6 0 0 1\n"), nil }
+	if _, err := parse("x", []byte(text), nil, classic); err != nil {
 		t.Fatal(err)
 	}
 	root, _ := parseTree("x", []byte(text))
 	walk(root, func(n *node) {
-		if n.key == "" || n.key == "a" || n.key == "42" {
+		if n.key == "" || n.key == "a" || n.key == "b" || n.key == "42" {
 			return
 		}
-		if !strings.Contains(fields, "\n| `"+n.key+"` |") {
+		if !strings.Contains(fields, "\n| `"+n.key+"`") && !strings.Contains(fields, "`, `"+n.key+"` |") {
 			t.Errorf("docs/config.md has no row for %s", n.key)
 		}
 	})

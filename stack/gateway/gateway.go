@@ -27,6 +27,9 @@ type Board struct {
 	Controllers []Controller
 	// Buffers is the number of buffers that the pools of all oob ports have together at most; 0: not known.
 	Buffers int
+	// Files returns the content of a file that the configuration names, a filter program, to Parse; nil: there is none. Load
+	// reads files beside the configuration's.
+	Files func(name string) ([]byte, error)
 }
 
 // Controller is a network controller that a device may name.
@@ -97,6 +100,7 @@ type Device struct {
 	Divert     bool
 	Held       bool          // Divert is not only because of oob ports and VLANs: the file says so
 	OobVLANs   filter.VIDSet // VLANs whose IPv4 the oob stage takes though no port is on them
+	Filter     *Filter       // the program that judges its frames; nil: none
 	Ports      []Port        // the untagged one first if there is one, then the VLANs in the order of the file
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,7 +20,12 @@ func Load(name string, board *Board) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Parse(name, data, board)
+	return parse(name, data, board, func(file string) ([]byte, error) {
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(filepath.Dir(name), filepath.FromSlash(file))
+		}
+		return readFile(file)
+	})
 }
 
 // maxSize is the size of a configuration file in bytes at most: a choice, thousands of times what the limits below fill.
@@ -28,6 +34,15 @@ const maxSize = 1 << 20
 // Parse reads a configuration and checks it against board. file is the name that errors begin with. An error is of type
 // Errors: all that is wrong with the file, by line; a file that is no TOML at all has one.
 func Parse(file string, data []byte, board *Board) (*Config, error) {
+	var files func(string) ([]byte, error)
+	if board != nil {
+		files = board.Files
+	}
+	return parse(file, data, board, files)
+}
+
+// parse is Parse where files reads what the configuration names.
+func parse(file string, data []byte, board *Board, files func(name string) ([]byte, error)) (*Config, error) {
 	if len(data) > maxSize {
 		return nil, Errors{{File: file, Line: 1, Want: fmt.Sprintf("%d bytes: expected at most %d", len(data), maxSize)}}
 	}
@@ -35,7 +50,7 @@ func Parse(file string, data []byte, board *Board) (*Config, error) {
 	if syntax != nil {
 		return nil, Errors{syntax}
 	}
-	r := &reader{file: file, board: board}
+	r := &reader{file: file, board: board, files: files}
 	c := r.config(root)
 	if len(r.errs) > 0 {
 		r.errs.sort()
@@ -134,6 +149,7 @@ type across struct {
 	gateways    used[bool]
 	names       used[string] // of devices and ports
 	subnets     []subnet
+	number      int // of the device, from 1 on
 	inband      int // ports
 	buffers     int // of all pools
 }
@@ -171,6 +187,7 @@ func (r *reader) device(n *node, x *across) *Device {
 		return nil
 	}
 	d := &Device{Name: n.key}
+	x.number++
 	controller := r.controller(t, d, x)
 	r.driver(t.get("driver"), d, controller)
 	r.mac(t.get("mac"), d, x)
@@ -190,7 +207,9 @@ func (r *reader) device(n *node, x *across) *Device {
 	}
 	vlanRule := t.get("oob_vlans")
 	r.oobVLANs(vlanRule, d)
-	r.divert(t.get("divert"), d, vlanRule != nil)
+	program := t.get("filter")
+	r.filter(program, d, x.number)
+	r.divert(t.get("divert"), d, vlanRule != nil || program != nil)
 	r.limits(n, d, x)
 	t.done()
 	return d
@@ -256,8 +275,9 @@ func (r *reader) driver(n *node, d *Device, controller *Controller) {
 	d.Stock = name == driverStock
 }
 
-func (r *reader) divert(n *node, d *Device, vlanRule bool) {
-	oob := vlanRule || d.HasOob()
+// divert reads whether the device is diverted; needed: something beside its oob ports asks for that.
+func (r *reader) divert(n *node, d *Device, needed bool) {
+	oob := needed || d.HasOob()
 	d.Divert = r.flag(n, oob)
 	d.Held = n != nil && d.Divert
 	if oob && !d.Divert {

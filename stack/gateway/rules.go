@@ -13,6 +13,9 @@ func (r *reader) oob(n *node, address netip.Prefix) *Oob {
 	if rules := t.get("accept"); rules != nil {
 		r.rules(rules, o)
 	}
+	if f := t.get("filter"); f != nil {
+		r.refuse(f, "expected in the table of the device: a filter program judges all that comes in on it")
+	}
 	o.Pool = r.number(t.get("pool"), "a number of buffers", 1, MaxPool, DefaultPool)
 	if neighbours := t.get("neighbours"); neighbours != nil {
 		r.neighbours(neighbours, o, address)

@@ -10,6 +10,7 @@ import (
 type reader struct {
 	file  string
 	board *Board
+	files func(name string) ([]byte, error) // nil: there are none
 	errs  Errors
 }
 

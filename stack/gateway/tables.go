@@ -27,6 +27,7 @@ type DeviceTable struct {
 	Diverted   bool
 	Held       bool          // diverted without an oob port, too
 	OobVLANs   filter.VIDSet // VLANs taken though no port is on them
+	Filter     *Filter       // nil: no program judges its frames
 	Ports      []PortTable   // oob and in-band ones
 	Forward    []Forward     // rules for what comes in on it, in their order
 	Forwards   bool          // diverted because a rule names it
@@ -76,7 +77,7 @@ func (c *Config) Tables(seed []byte, fuse func(controller string) (MAC, bool)) (
 		owner[mac] = d.Name
 		t.Devices[i] = DeviceTable{
 			Name: d.Name, Controller: d.Controller, Stock: d.Stock, MAC: mac, MACSource: source, Diverted: d.Divert, Held: d.Held,
-			OobVLANs: d.OobVLANs, Ports: d.tables(), Forward: c.forwardFrom(d.Name), Forwards: c.forwards(d.Name),
+			OobVLANs: d.OobVLANs, Filter: d.Filter, Ports: d.tables(), Forward: c.forwardFrom(d.Name), Forwards: c.forwards(d.Name),
 		}
 	}
 	return t, nil

@@ -5,6 +5,7 @@ import (
 
 	"mortise/stack/core"
 	"mortise/stack/filter"
+	"mortise/stack/filter/bpf"
 	"mortise/stack/filter/rules"
 	"mortise/stack/forward"
 	"mortise/stack/wire"
@@ -48,7 +49,48 @@ func (d *device) admit(addr uintptr, n uint32) (action, rest uint32) {
 	if dst0 := e.Dst0; (e.Dst2 != d.mac2 || dst0>>16 != d.mac0) && dst0&wire.Group == 0 {
 		return d.drop(ForeignMAC), 0
 	}
+	if d.program != 0 && on != accepted {
+		if on = d.ask(addr, n); on < accepted {
+			return on, 0
+		}
+	}
 	return on, n - wire.EthernetLen
+}
+
+// ask has the device's program judge a frame.
+//
+//oob:stage oob
+//go:noinline
+func (d *device) ask(addr uintptr, n uint32) uint32 {
+	p := (*bpf.Program)(unsafe.Add(nil, d.program))
+	v := p.Run(addr, n)
+	steps := p.Steps()
+	d.judged.Verdicts[v&3]++
+	d.judged.Steps += steps
+	if steps > d.judged.Longest {
+		d.judged.Longest = steps
+	}
+	switch v {
+	case filter.Drop:
+		return d.drop(ProgramDrop)
+	case filter.Skip:
+		return d.skip(InbandProgram)
+	case filter.Accept:
+		return accepted
+	}
+	return proceed
+}
+
+// Frames is core.Frames: a program's steps in an activation are bounded.
+//
+//oob:stage inband
+//go:linkname Frames mortise/stack/core.Frames
+func Frames(dev Device, most uint32) uint32 {
+	d := (*device)(unsafe.Add(nil, dev))
+	if d.program == 0 {
+		return most
+	}
+	return (*bpf.Program)(unsafe.Add(nil, d.program)).Frames(most)
 }
 
 // sendOn changes a frame for the one destination of rule i, and says so.

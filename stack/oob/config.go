@@ -6,6 +6,7 @@ import (
 
 	"mortise/drivers/mmio"
 	"mortise/stack/filter"
+	"mortise/stack/filter/bpf"
 	"mortise/stack/filter/rules"
 	"mortise/stack/forward"
 )
@@ -32,6 +33,8 @@ type DeviceConfig struct {
 	// Rules come ahead of everything else: what frames of the device, to whomever, are judged or sent on by. nil: none. They are
 	// copied.
 	Rules *forward.Classifier
+	// Program judges the device's own frames and those to groups, behind Rules and ahead of the ports. nil: none. It is copied.
+	Program *bpf.Program
 	// VLANs is the device's VLAN rule: the VLANs whose IPv4 is oob although no port is on them. Ports need no entry.
 	VLANs filter.VIDSet
 }
@@ -70,13 +73,15 @@ type device struct {
 // tables are those that frames look into which are not answered at once.
 type tables struct {
 	sources
-	rules uintptr // the device's *forward.Classifier; 0: none
-	twin  uintptr // the *device for frames that a rule accepts
+	rules   uintptr // the device's *forward.Classifier; 0: none
+	program uintptr // the device's *bpf.Program; 0: none
+	twin    uintptr // the *device for frames that a rule or the program accepts
 	// answered is the *port that the last answer was for, and in the low bits which of the counters from UDPEcho on it is: see
 	// Answered. 0: the twin's.
 	answered uintptr
 	fanned   uint32            // the rule of the last frame for several destinations
 	matched  [rules.Max]uint32 // frames that fitted each rule
+	judged   Judged            // by the program
 }
 
 // The offsets are what they are said to be.
@@ -105,7 +110,7 @@ const noPort = MaxPorts + 1
 // and a reading adds up both.
 var banks [2][Devices]device
 
-// twins are the devices for frames that a rule accepts, whatever the ports' own rules are: see acceptAll. In the same banks.
+// twins are the devices for frames that a rule or a program accepts, whatever the ports' own rules are: see acceptAll. In the same banks.
 var twins [2][Devices]device
 
 // ruled are the rules that each device was configured with last.
@@ -113,6 +118,12 @@ var ruled [Devices]*forward.Classifier
 
 // classifiers are the devices' rules, in the same banks.
 var classifiers [2][Devices]forward.Classifier
+
+// programmed are the programs that each device was configured with last; programs are theirs to run, in the same banks.
+var (
+	programmed [Devices]*bpf.Program
+	programs   [2][Devices]bpf.Program
+)
 
 // serving is the bank of each device that Deliver goes by, as DeviceAt tells.
 var serving [Devices]uint32
@@ -201,7 +212,7 @@ func (d *device) configure(c *DeviceConfig, dev uint32) {
 	d.mac0123 = word([4]byte(m[0:4]))
 	d.mac45 = uint32(m[4])<<16 | uint32(m[5])<<24
 	d.vlan, d.port = filter.VLANMap{}, [16]port{}
-	d.plain, d.rules = d.mac0, 0
+	d.plain, d.rules, d.program = d.mac0, 0, 0
 	if c.Rules != ruled[dev] { // others are counted anew
 		banks[0][dev].matched, banks[1][dev].matched = [rules.Max]uint32{}, [rules.Max]uint32{}
 		ruled[dev] = c.Rules
@@ -211,6 +222,15 @@ func (d *device) configure(c *DeviceConfig, dev uint32) {
 		*set = *c.Rules
 		set.Complete()
 		d.plain, d.rules = ^uint32(0), uintptr(unsafe.Pointer(set))
+	}
+	if c.Program != programmed[dev] {
+		banks[0][dev].judged, banks[1][dev].judged = Judged{}, Judged{}
+		programmed[dev] = c.Program
+	}
+	if c.Program != nil {
+		p := &programs[d.bank()][dev]
+		*p = *c.Program
+		d.plain, d.program = ^uint32(0), uintptr(unsafe.Pointer(p))
 	}
 	d.services.reset(&banks[serving[dev]%uint32(len(banks))][dev].services)
 	d.port[noPort].dev, d.port[noPort].index = dev, ^uint32(0)
@@ -234,7 +254,7 @@ func (d *device) configure(c *DeviceConfig, dev uint32) {
 		}
 		d.vlan.Set(uint32(p.VID), uint32(i+1))
 	}
-	if c.Rules != nil {
+	if c.Rules != nil || c.Program != nil {
 		d.acceptAll(&twins[d.bank()][dev])
 	}
 }

@@ -31,6 +31,7 @@ const (
 	InbandICMP      // ICMP, but no echo request
 	InbandUDPPort   // a UDP port that no rule accepts
 	InbandRule      // a rule says so
+	InbandProgram   // the device's program says so
 
 	// Dropped.
 	FrameShort       // shorter than an Ethernet header
@@ -60,6 +61,7 @@ const (
 	ARPSender        // the sender's address is no host of the port's network
 	ARPConflict      // somebody else has the port's address
 	RuleDrop         // a rule says so
+	ProgramDrop      // the device's program says so
 	ForwardLong      // a pushed tag would make it too long
 	SocketFull       // a socket's queue, or its port's pool, has no room: the socket's counters tell which
 
@@ -131,6 +133,36 @@ func Matched(dev uint32) (n [rules.Max]uint32) {
 		for i := range n {
 			n[i] += mmio.Load(&banks[b][dev%Devices].matched[i])
 		}
+	}
+	return n
+}
+
+// Judged is what the program of a device has done.
+type Judged struct {
+	Verdicts [4]uint32 // frames, by filter.Verdict
+	Steps    uint32    // of all runs; it wraps
+	Longest  uint32    // the most steps of a run
+}
+
+// JudgedBy returns what the program of device dev has done since it was set.
+//
+//oob:stage inband
+func JudgedBy(dev uint32) (j Judged) {
+	for b := range banks {
+		from := &banks[b][dev%Devices].judged
+		for i := range j.Verdicts {
+			j.Verdicts[i] += mmio.Load(&from.Verdicts[i])
+		}
+		j.Steps += mmio.Load(&from.Steps)
+		j.Longest = max(j.Longest, mmio.Load(&from.Longest))
+	}
+	return j
+}
+
+// Runs returns how many frames were judged.
+func (j *Judged) Runs() (n uint32) {
+	for _, v := range j.Verdicts {
+		n += v
 	}
 	return n
 }

@@ -22,6 +22,7 @@ var CounterNames = [NumCounters]string{
 	InbandICMP:      "inband_icmp",
 	InbandUDPPort:   "inband_udp_port",
 	InbandRule:      "inband_rule",
+	InbandProgram:   "inband_program",
 
 	FrameShort:       "frame_short",
 	FrameLong:        "frame_long",
@@ -50,6 +51,7 @@ var CounterNames = [NumCounters]string{
 	ARPSender:        "arp_sender",
 	ARPConflict:      "arp_conflict",
 	RuleDrop:         "rule_drop",
+	ProgramDrop:      "program_drop",
 	ForwardLong:      "forward_long",
 	SocketFull:       "socket_full",
 

@@ -166,10 +166,10 @@ func TestDeliver(t *testing.T) {
 	}
 }
 
-// isElsewhere tells the counters that no site without sockets and rules moves: the tests of packages socket and forward have them.
+// isElsewhere tells the counters that no site without sockets and rules moves: the tests of packages socket and forward, and of programs, have them.
 func isElsewhere(counter int) bool {
 	switch counter {
-	case SocketQueued, SocketFull, Forwarded, ForwardLong, InbandRule, RuleDrop:
+	case SocketQueued, SocketFull, Forwarded, ForwardLong, InbandRule, RuleDrop, InbandProgram, ProgramDrop:
 		return true
 	}
 	return false

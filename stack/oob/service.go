@@ -82,8 +82,9 @@ func Bind(udpPort uint16, list int) error {
 	}
 	for b := range banks {
 		for d := range banks[b] {
-			w := &banks[b][d].services[udpPort]
-			mmio.Store(w, *w&^listMask|uint32(list+1)<<listShift&listMask)
+			for _, s := range []*services{&banks[b][d].services, &twins[b][d].services} {
+				mmio.Store(&s[udpPort], s[udpPort]&^listMask|uint32(list+1)<<listShift&listMask)
+			}
 		}
 	}
 	return nil

@@ -25,7 +25,7 @@ func board() *gateway.Board {
 }
 
 func firmwareCommand(f *flag.FlagSet) func(context.Context, string) error {
-	load := f.String("load", "", "link in-band load in: gc, spin, print, reload, send, bulk or several, with commas (gateway-load.elf)")
+	load := f.String("load", "", "link in-band load in: gc, spin, print, reload, send, bulk, filter or several, with commas (gateway-load.elf)")
 	inject := f.Bool("inject", false, "link the fault injection of the tests in (gateway-inject.elf)")
 	tasks := f.String("tasks", "", "link oob tasks in: `NAME` of image/gateway/tasks_NAME.go (gateway-NAME.elf)")
 	config := f.String("config", "", "configuration `file` (default: gateway.toml at the root)")
@@ -54,6 +54,7 @@ func buildFirmware(ctx context.Context, o firmware.Options) (firmware.Result, *g
 			return r, nil, err
 		}
 	}
+	o.Files = config.Files()
 	o.Version = firmware.Version(ctx, o.Root)
 	var checked *check.Report
 	if !o.Inject { // whose oob code breaks the rules on purpose

@@ -22,7 +22,7 @@ const (
 	envLoad   = "MORTISE_LOAD_ELF"   // an image for each in-band load: gc=PATH:spin=PATH
 	envTasks  = "MORTISE_TASKS_ELF"  // images with oob tasks: NAME=PATH:NAME+LOAD=PATH
 	envInject = "MORTISE_INJECT_ELF" // the image with fault injection
-	envRules  = "MORTISE_RULES_ELF"  // images with forwarding rules, as many: 64=PATH:1+gc=PATH; run: that of make run
+	envRules  = "MORTISE_RULES_ELF"  // images with forwarding rules, as many, or a filter program: 64=PATH:1+gc=PATH:filter=PATH; run: that of make run
 	envStock  = "MORTISE_STOCK_ELF"  // images whose rt0 has a stock driver: see image/gateway/mode_test.go
 	envLogs   = "MORTISE_TEST_LOGS"  // folder for the serial log and the capture of a test that failed
 )
@@ -174,7 +174,7 @@ func (r *testRun) images(ctx context.Context) (string, error) {
 	built := map[string]string{} // by load
 	// tools/bench/inband builds the one with bulk, for a configuration of its own.
 	const allAtOnce = "gc,spin,print,reload,send"
-	tested := []string{"gc", "spin", "print", "reload", "send", allAtOnce}
+	tested := []string{"gc", "spin", "print", "reload", "send", "filter", allAtOnce}
 	for _, load := range append([]string{""}, tested...) {
 		o := firmware.Options{}
 		if load != "" {
@@ -208,11 +208,15 @@ func (r *testRun) images(ctx context.Context) (string, error) {
 		return "", err
 	}
 	var rules []string
-	for _, want := range []string{"64", "1+reload", "1+gc", "64+spin"} {
+	for _, want := range []string{"64", "1+reload", "1+gc", "64+spin", "filter"} {
 		n, load, loaded := strings.Cut(want, "+")
+		name := "forward-" + n
+		if n == "filter" { // a program, not rules
+			name = n
+		}
 		o := firmware.Options{
-			Config: filepath.Join(r.root, "image", "gateway", "testdata", "forward-"+n+".toml"),
-			Out:    filepath.Join(r.root, "build", "test", "gateway-forward-"+n+load+".elf"),
+			Config: filepath.Join(r.root, "image", "gateway", "testdata", name+".toml"),
+			Out:    filepath.Join(r.root, "build", "test", "gateway-"+name+load+".elf"),
 		}
 		if loaded {
 			o.Load = []string{load}

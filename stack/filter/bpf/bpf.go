@@ -2,7 +2,7 @@
 //
 // A Program is a plain value of fixed size without pointers: package load makes it in-band from what tcpdump or clang
 // built, and refuses what is not bounded and memory-safe; the oob stage's owner copies it and calls Run for each frame.
-// Nothing is generated at run time: exec interprets. What it does is safe for any value of a Program, be it verified or
+// Nothing is generated at run time: Run interprets. What it does is safe for any value of a Program, be it verified or
 // not: operands are named by a byte in a file of 256 words, the program counter is masked, packet and stack accesses are
 // checked, and the number of steps is limited.
 //
@@ -23,15 +23,24 @@ const (
 	// MaxSteps is how many steps a run may take: the static bound of the time that a frame costs. A step is an instruction; a
 	// helper that copies takes one more for four bytes, a division DivSteps more.
 	MaxSteps = 256
-	// DivSteps is what a division costs beyond its own step.
-	DivSteps = 8
+	// DivSteps is what a division costs beyond its own step: sixteen for two bits each, two to make them ready and take the rest.
+	DivSteps = 18
+	// PollSteps bounds the steps of all runs of a device's program in an activation: who runs it must see to it by Frames. It
+	// is a choice: a program of 24 steps, as usual ones have, runs for each frame of a full activation, and the bound of the
+	// longest activation grows by a fifth.
+	PollSteps = 768
 	// StackSize is the size in bytes of a program's stack.
 	StackSize = 512
 )
 
 // The file of words.
 const (
-	Regs      = 16             // words of registers: R0 to R10, and what the translation needs
+	Regs      = 16             // words of registers: R0 to R10, and those below
+	CopyLeft  = 11             // bytes to be copied
+	CopyTo    = 12             // where to in the stack
+	CopyFrom  = 13             // where from in the frame
+	Rest      = 14             // of a division
+	Temporary = 15             // for what the translation needs
 	StackWord = Regs           // first word of the stack
 	ConstWord = StackWord + 64 // first word of the constants
 	Words     = 256
@@ -40,19 +49,19 @@ const (
 // ethernetLen is the shortest frame that Run looks into.
 const ethernetLen = 14
 
-// running is set in what exec returns when there is no verdict yet; an instruction's number is below it.
-const running = 1 << 16
-
 // Program is a program that is ready to run. The zero value drops every frame.
 //
 // CAUTION: only what package load returns is known to end by a verdict of its own; any other is merely safe.
 type Program struct {
-	file [2*Words + 2]uint32 // low and high halves in turn; two more, so that any half has a high one
-	code [MaxInsns + 1]Insn  // the last one is never written: RetK, with the verdict DROP
-	base uint32              // offset in the frame of the program's byte 0
-	ret  [2]uint32           // the verdicts for the value 0 and for any other; ret[0] is codes where values are verdicts
-	n    uint32              // instructions
-	left uint32              // steps, where exec stopped
+	file  [2*Words + 2]uint32 // low and high halves in turn; two more, so that any half has a high one
+	code  [MaxInsns + 1]Insn  // the last one is never written: RetK, with the verdict DROP
+	base  uint32              // offset in the frame of the program's byte 0
+	ret   [2]uint32           // the verdicts for the value 0 and for any other; ret[0] is codes where values are verdicts
+	n     uint32              // instructions
+	first uint32              // where a run begins; 0 but in Step
+	limit uint32              // steps that a run may take
+	left  uint32              // steps, where it ended
+	next  uint32              // the instruction that it did not come to
 }
 
 // codes in ret[0] says that the value which a program returns is the verdict.
@@ -91,28 +100,15 @@ func (i Insn) Dst() uint8 { return uint8(i.W >> dstShift) }
 //oob:stage inband
 func (i Insn) Src() uint8 { return uint8(i.W >> srcShift) }
 
-// Run returns the program's verdict on the frame of n bytes at addr, which is a multiple of four plus two. What lies outside
-// of the frame is never read; nothing in it is changed. A run uses the program's own memory: one at a time.
+// Steps returns how many steps the last run took.
 //
 //oob:stage any
-func (p *Program) Run(addr uintptr, n uint32) filter.Verdict {
-	if n < ethernetLen {
-		return p.verdict(0)
-	}
-	pc, steps := uint32(0), uint32(MaxSteps)
-	for range MaxSteps/2 + 1 { // what is slow takes two steps at least
-		r := p.exec(addr, n, pc, steps)
-		if r < running {
-			return filter.Verdict(r)
-		}
-		var ok bool
-		if steps, ok = p.slow(addr, n, r%running, p.left); !ok {
-			break
-		}
-		pc = r%running + 1
-	}
-	return filter.Drop
-}
+func (p *Program) Steps() uint32 { return p.limit - p.left }
+
+// Frames returns for how many frames, of most, the program may run in an activation.
+//
+//oob:stage inband
+func (p *Program) Frames(most uint32) uint32 { return min(most, PollSteps/max(p.limit, 1)) }
 
 // verdict returns what the value v stands for.
 //

@@ -15,6 +15,8 @@ type Code struct {
 	// Codes says that the value which the program returns is the verdict. Else 0 stands for Zero and any other for Else.
 	Codes      bool
 	Zero, Else filter.Verdict
+	// Steps is how many steps the longest path takes; a run that takes more drops the frame.
+	Steps int
 }
 
 // Build makes p the program of c. What is not there drops the frame.
@@ -27,7 +29,10 @@ func (p *Program) Build(c *Code) error {
 	if len(c.Consts) > Words-ConstWord {
 		return fmt.Errorf("%d different constants, at most %d fit", len(c.Consts), Words-ConstWord)
 	}
-	*p = Program{base: c.Base, n: uint32(len(c.Insns)), ret: [2]uint32{uint32(c.Zero & 3), uint32(c.Else & 3)}}
+	if c.Steps < 1 || c.Steps > MaxSteps {
+		return fmt.Errorf("%d steps, 1 to %d are allowed", c.Steps, MaxSteps)
+	}
+	*p = Program{limit: uint32(c.Steps), base: c.Base, n: uint32(len(c.Insns)), ret: [2]uint32{uint32(c.Zero & 3), uint32(c.Else & 3)}}
 	if c.Codes {
 		p.ret[0] = codes
 	}
@@ -64,15 +69,13 @@ func (p *Program) Step(addr uintptr, n, pc uint32) (next uint32, verdict filter.
 	if n < ethernetLen {
 		return pc, p.verdict(0), true
 	}
-	r := p.exec(addr, n, pc, 1)
-	if r < running {
-		return pc, filter.Verdict(r), true
+	const none = ^uint32(0)
+	limit := p.limit
+	p.first, p.limit, p.next = pc, 1, none
+	verdict = p.Run(addr, n)
+	next, p.first, p.limit = p.next, 0, limit
+	if next == none {
+		return pc, verdict, true
 	}
-	if p.left == 0 {
-		return r % running, 0, false
-	}
-	if _, ok := p.slow(addr, n, pc, MaxSteps); !ok {
-		return pc, filter.Drop, true
-	}
-	return pc + 1, 0, false
+	return next, 0, false
 }

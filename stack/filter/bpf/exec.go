@@ -7,9 +7,12 @@ import (
 	"mortise/stack/filter"
 )
 
-// exec runs the program from pc on, steps steps at most, on the frame of n bytes at addr, at least an Ethernet header. It
-// returns the verdict, or running and the number of an instruction: of the one that is slow's to execute, with the steps that
-// are left in left, or the next one, with none.
+// Run returns the program's verdict on the frame of n bytes at addr, which is a multiple of four plus two. What lies outside
+// of the frame is never read; nothing in it is changed. A run uses the program's own memory: one at a time. It drops the frame when
+// its steps are used up; next has then the number of the instruction that would have come.
+//
+// Each step does a bounded piece of work, of about the same size: what takes longer, a division or a copy, is several steps.
+// So the time that a run may take is its steps times the dearest one, and that is not far from the commonest.
 //
 // The operation lies in the highest bits of an instruction's word, so the tree of comparisons takes the word as it is.
 // Leaves are reached by elimination: an operation that is none acts as one that is. The commonest are the shallowest, and
@@ -20,14 +23,18 @@ import (
 //
 //go:nocheckptr
 //oob:stage any
-func (p *Program) exec(addr uintptr, n, pc, steps uint32) uint32 {
+func (p *Program) Run(addr uintptr, n uint32) filter.Verdict {
+	if n < ethernetLen {
+		p.left = p.limit
+		return p.verdict(0)
+	}
 	lo := (*[2 * Words]uint32)(unsafe.Pointer(&p.file))    // low halves, by twice the word's number
 	hi := (*[2 * Words]uint32)(unsafe.Pointer(&p.file[1])) // high halves
 	code := unsafe.Pointer(&p.code)
-	ip := unsafe.Add(code, pc%MaxInsns*8)
+	ip, steps := unsafe.Add(code, p.first%MaxInsns*8), p.limit
 	value := uint32(0) // what the program returns: 0, too, when it reads beyond the frame
 steps:
-	for ; steps != 0; steps-- { //oob:total MaxSteps bpf.(*Program).Run it begins with MaxSteps, and goes on with what is left
+	for ; steps != 0; steps-- { //oob:total PollSteps divert.Poll a device's budget is PollSteps over the steps of its program, frames
 		in := (*Insn)(ip)
 		ip = unsafe.Add(ip, 8)
 		w := in.W
@@ -58,7 +65,8 @@ steps:
 					value = lo[dst(w)]
 					break steps
 				} else {
-					return k & 3
+					p.left = steps - 1
+					return filter.Verdict(k & 3)
 				}
 				continue
 			}
@@ -126,11 +134,16 @@ steps:
 				}
 			} else if w < uint32(Neg)<<opShift {
 				a = uint32(int32(a) >> (b & 31))
-			} else if w < uint32(Div)<<opShift {
+			} else if w < uint32(Divide)<<opShift {
 				a = -a
 			} else {
-				p.left = steps
-				return running | place(ip, code)
+				r := lo[2*Rest]
+				a, r = divideBit(a, b, r)
+				a, r = divideBit(a, b, r)
+				if b == 0 && w&1 != 0 {
+					a = 0
+				}
+				lo[2*Rest] = r
 			}
 			lo[dst(w)], hi[dst(w)] = a, 0
 			continue
@@ -239,7 +252,7 @@ steps:
 			if w < uint32(StStack)<<opShift {
 				off := lo[src(w)] + k
 				if off > StackSize-size {
-					return uint32(filter.Drop)
+					return filter.Drop
 				}
 				at := unsafe.Add(stack, off)
 				if size == 4 {
@@ -255,7 +268,7 @@ steps:
 			}
 			off := lo[dst(w)] + k
 			if off > StackSize-size {
-				return uint32(filter.Drop)
+				return filter.Drop
 			}
 			at := unsafe.Add(stack, off)
 			if size == 4 {
@@ -282,14 +295,90 @@ steps:
 			}
 			continue
 		}
-		p.left = steps
-		return running | place(ip, code)
+		if w < uint32(Copy)<<opShift {
+			skip := p.base
+			if w >= uint32(LoadFrame)<<opShift {
+				skip = 0
+			}
+			off, size := lo[2*2], lo[2*4]
+			if off >= n || size > n || off+skip > n-size {
+				lo[0], hi[0] = ^uint32(13), ^uint32(0) // -EFAULT
+				off = nowhere
+			} else {
+				lo[0], hi[0] = 0, 0
+				off += skip
+			}
+			lo[2*CopyLeft], lo[2*CopyTo], lo[2*CopyFrom] = size, lo[2*3], off
+			continue
+		}
+		left, to, from := lo[2*CopyLeft], lo[2*CopyTo], lo[2*CopyFrom]
+		if left < 4 {
+			if to > StackSize-left {
+				break steps
+			}
+			at, b := unsafe.Add(stack, to), addr+uintptr(from)
+			if from > n-left {
+				b = uintptr(unsafe.Pointer(&zeros))
+			}
+			if left&2 != 0 {
+				*(*uint8)(at), *(*uint8)(unsafe.Add(at, 1)) = uint8(byteAt(b)), uint8(byteAt(b+1))
+				at, b = unsafe.Add(at, 2), b+2
+			}
+			if left&1 != 0 {
+				*(*uint8)(at) = uint8(byteAt(b))
+			}
+			continue
+		}
+		if to > StackSize-4 {
+			break steps
+		}
+		at, b := unsafe.Add(stack, to), addr+uintptr(from)
+		if from > n-4 {
+			b = uintptr(unsafe.Pointer(&zeros))
+		}
+		if left > 4 {
+			lo[2*CopyLeft], lo[2*CopyTo], lo[2*CopyFrom] = left-4, to+4, from+4
+			ip = unsafe.Add(ip, -8)
+		}
+		if (uint32(b)|to)&3 == 0 {
+			*(*uint32)(at) = *(*uint32)(unsafe.Add(nil, b))
+		} else if (uint32(b)|to)&1 == 0 {
+			*(*uint16)(at), *(*uint16)(unsafe.Add(at, 2)) = *(*uint16)(unsafe.Add(nil, b)), *(*uint16)(unsafe.Add(nil, b+2))
+		} else {
+			*(*uint8)(at), *(*uint8)(unsafe.Add(at, 1)) = uint8(byteAt(b)), uint8(byteAt(b+1))
+			*(*uint8)(unsafe.Add(at, 2)), *(*uint8)(unsafe.Add(at, 3)) = uint8(byteAt(b+2)), uint8(byteAt(b+3))
+		}
 	}
 	if steps == 0 {
-		p.left = 0
-		return running | (place(ip, code) + 1)
+		p.left, p.next = 0, place(ip, code)+1
+		return filter.Drop
 	}
-	return uint32(p.verdict(value))
+	p.left = steps - 1
+	if p.ret[0] >= codes && value <= uint32(filter.VLAN) { // as all of eBPF end; else it would be a call
+		return filter.Verdict(value)
+	}
+	return p.verdict(value)
+}
+
+// nowhere is an offset that no frame has, nor has what lies StackSize behind it.
+const nowhere = 1 << 30
+
+// zeros are what is copied from there.
+var zeros uint32
+
+// divideBit finds one more bit of a division by b: the dividend's bits leave a at the top, the quotient's come in below, r is
+// the rest so far. By 0 the rest becomes the dividend: 4.1, RFC 9669.
+//
+//oob:stage any
+func divideBit(a, b, r uint32) (quotient, rest uint32) {
+	carry := r >> 31
+	r = r<<1 | a>>31
+	a <<= 1
+	if carry != 0 || r >= b {
+		r -= b
+		a++
+	}
+	return a, r
 }
 
 // place returns the number of the instruction before ip.

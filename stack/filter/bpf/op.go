@@ -1,6 +1,6 @@
 package bpf
 
-// Op is an operation. The order is that of exec's tree of comparisons: neighbours share what they begin with.
+// Op is an operation. The order is that of Run's tree of comparisons: neighbours share what they begin with.
 type Op uint8
 
 // The operations. D is the destination word, S the source word, K the constant; "lo" their low 32 bits. What writes 32
@@ -29,9 +29,8 @@ const (
 	Xor
 	Mul
 	Arsh
-	Neg // lo D = -lo D
-	Div // unsigned; by 0: 0
-	Mod // by 0: lo D stays
+	Neg    // lo D = -lo D
+	Divide // two more bits of the quotient of lo D by lo S come into D, the dividend's leave it; Rest has the rest. Size 1: by 0 D is 0
 
 	Mov64 // D = S
 	And64
@@ -62,6 +61,7 @@ const (
 	Swap32    // the four
 	Swap64    // all
 	Len       // lo D = the frame's length less K
-	LoadBytes // copy lo R4 bytes of the packet at lo R2 to the stack at lo R3; R0 = 0, or -14 and zeros where they lie outside
+	LoadBytes // ready to copy lo R4 bytes of the packet at lo R2 to the stack at lo R3: R0 = 0, or -14 where they lie outside
 	LoadFrame // the same, with offsets from the frame's first byte
+	Copy      // copy four of them, zeros from outside; once more as long as any are left
 )

@@ -28,8 +28,7 @@ func (t *Table) Match(addr uintptr, n uint32) uint32 {
 		pcp = &t.PCP[tag<<24>>29]
 	}
 	if uses&UsesTag != 0 {
-		// The VLAN ID is the TCI's low twelve bits; the TCI lies in network order.
-		s := &t.VLAN.Set[t.VLAN.Class[tag&0xf<<8|tag<<16>>24]]
+		s := t.VLAN.of(tag &^ NotVID)
 		a, b = a&s[0]&pcp[0], b&s[1]&pcp[1]
 	}
 	if uses&(UsesMAC|UsesEtherType) != 0 {
@@ -38,7 +37,8 @@ func (t *Table) Match(addr uintptr, n uint32) uint32 {
 			a, b = a&s[0], b&s[1]
 		}
 		if uses&UsesMAC != 0 {
-			s, d := t.SrcMAC.of(e.Src0, e.SrcType&0xffff), t.DstMAC.of(e.Dst2, e.Dst0>>16)
+			s := t.SrcMAC.of(e.Src0, e.SrcType&0xffff, t.Multiplier[0])
+			d := t.DstMAC.of(e.Dst2, e.Dst0>>16, t.Multiplier[1])
 			a, b = a&s[0]&d[0], b&s[1]&d[1]
 		}
 	}
@@ -49,9 +49,12 @@ func (t *Table) Match(addr uintptr, n uint32) uint32 {
 	packet := addr + uintptr(size)
 	ip := wire.IPv4At(packet)
 	head := ip.Head
-	size = head & 15 * 4
-	if head&0xf0 != 0x40 || size < wire.IPv4Len || size > left {
-		return first(a&t.NotIPv4[0], b&t.NotIPv4[1])
+	size = wire.IPv4Len
+	if head&0xff != 0x45 { // not the commonest: options, or no header
+		size = head & 15 * 4
+		if head&0xf0 != 0x40 || size < wire.IPv4Len || size > left {
+			return first(a&t.NotIPv4[0], b&t.NotIPv4[1])
+		}
 	}
 	proto := &t.Protocol[uint8(ip.Proto>>8)]
 	a, b = a&proto[0], b&proto[1]
@@ -81,18 +84,18 @@ func (t *Table) Match(addr uintptr, n uint32) uint32 {
 // fragment is what IPv4.Frag has set of a fragment: More Fragments, the offset.
 const fragment = 0xff3f << 16
 
-// of returns the set that v, in wire order, selects. Bits above the 16 must be 0.
+// of returns the set that v, in wire order, selects. Bits above the 16 do not count.
 //
 //oob:stage any
 func (t *Numbers) of(v uint32) *Set {
-	return &t.Set[t.Class[t.Page[uint8(v)]%Pages][uint8(v>>8)]]
+	return &t.Set[t.Class[uint16(v)]]
 }
 
 // of returns the set that a MAC address selects.
 //
 //oob:stage any
-func (t *MACs) of(a, b uint32) *Set {
-	s := &t.Slot[Hash(a, b, t.Multiplier)]
+func (t *MACs) of(a, b, multiplier uint32) *Set {
+	s := &t.Slot[Hash(a, b, multiplier)]
 	if s.Word[0] != a || s.Word[1] != b {
 		return &t.Other
 	}

@@ -18,7 +18,6 @@ package rules
 const (
 	Max     = 64  // rules
 	Classes = 256 // different sets of rules that the values of a field of 16 bits select
-	Pages   = 128 // of 256 numbers each, different from each other
 	Slots   = 1024
 	None    = Max // what Match returns when no rule fits
 )
@@ -31,19 +30,17 @@ type Set [2]uint32
 //oob:stage inband
 func (s *Set) Add(rule int) { s[rule/32%2] |= 1 << (rule % 32) }
 
-// Numbers is the sets that numbers of 16 bits select: the high byte leads to a page, that to a class.
+// Numbers is the sets that numbers of 16 bits, in wire order, select, each by way of its class: two lines of a cache, and few instructions.
 type Numbers struct {
-	Page  [256]uint8
-	Class [Pages][256]uint8
 	Set   [Classes]Set
+	Class [1 << 16]uint8
 }
 
 // MACs is the sets that MAC addresses select. An address, taken apart as Hash's words, has its slot; it selects Other when
 // the slot is another's.
 type MACs struct {
-	Multiplier uint32
-	Other      Set
-	Slot       [Slots]struct {
+	Other Set
+	Slot  [Slots]struct {
 		Word [2]uint32
 		Set  Set
 	}
@@ -54,11 +51,8 @@ type MACs struct {
 //oob:stage any
 func Hash(a, b, multiplier uint32) uint32 { return (a ^ b*multiplier) * multiplier >> (32 - 10) }
 
-// VLANs is the sets that VLAN IDs select.
-type VLANs struct {
-	Class [4096]uint8
-	Set   [Classes]Set
-}
+// NotVID are the bits of a TCI, in wire order, that do not belong to the VLAN ID.
+const NotVID = 0xf0
 
 // Untagged is the place in Table.PCP of frames without a tag.
 const Untagged = 8
@@ -84,8 +78,10 @@ type Table struct {
 	NoPorts Set // that ask for no ports
 	PCP     [16]Set
 
+	Multiplier [2]uint32 // of SrcMAC and DstMAC
+
 	Protocol       [256]Set
-	VLAN           VLANs
+	VLAN           Numbers // TCIs without the bits of NotVID; 0: no tag, too
 	SrcMAC, DstMAC MACs
 	EtherType      Numbers
 	Src, Dst       [2]Numbers // high and low half

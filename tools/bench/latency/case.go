@@ -20,6 +20,7 @@ const (
 	kindPrint  Load = "print"
 	kindReload Load = "reload"
 	kindSend   Load = "send"
+	kindFilter Load = "filter"                    // no load at all: a filter program judges what comes in
 	kindAll    Load = "gc,spin,print,reload,send" // all at once
 )
 
@@ -143,6 +144,9 @@ func Cases() []Case {
 		}),
 		steady.with("oob-task", "oob echo, beside a timer's task that is kept clear", func(c *Case) {
 			c.Beside, c.Spread = true, taskAhead+flooded
+		}),
+		steady.with("oob-filter", "oob echo, behind a filter program of 22 instructions", func(c *Case) {
+			c.Load, c.Median = kindFilter, 400+700
 		}),
 		socket.with("socket", "echo by a task's socket, VLAN 42, idle", func(*Case) {}),
 		socket.with("socket-gc", "echo by a task's socket, VLAN 42, LOAD=gc", func(c *Case) { c.Load, c.Requests = kindGC, gcRequests }),

@@ -49,8 +49,8 @@ type port struct {
 var peerMAC = [6]byte{0x02, 0, 0, 0, 0, 2}
 
 // The longest activation that there is: at the tick both devices have a full receive budget of frames that cost the most,
-// which are the largest, for a socket whose task answers them in as many runs as there can be, and in-band's full budget to
-// send. What it takes is below the static bound, and the bound is not more than four times as much.
+// which are the largest, for a socket whose task answers them in as many runs as there can be, each judged by the dearest filter program
+// that may judge so many (testdata/costly.c), and in-band's full budget to send. What it takes is below the static bound, and the bound is not more than four times as much.
 func TestBoundIsNear(t *testing.T) {
 	toolchain := os.Getenv(envGo)
 	if toolchain == "" {

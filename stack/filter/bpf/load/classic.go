@@ -344,7 +344,7 @@ func (c *classic) absolute(in *Instruction) string {
 func (c *classic) arithmetic(in *Instruction) string {
 	code := uint8(in.Op & 0xf0)
 	op, ok := alu32[code]
-	if !ok || code == aluMov || code == aluArsh || in.Op > 0xff {
+	if !ok && code != aluDiv && code != aluMod || code == aluMov || code == aluArsh || in.Op > 0xff {
 		return "no such instruction"
 	}
 	src := uint8(wordX)
@@ -370,6 +370,10 @@ func (c *classic) arithmetic(in *Instruction) string {
 		c.emit(op, wordA, wordX, 0, 0)
 		c.emit(bpf.JEQ, wordA, wordA, 0, uint32(next+4)|uint32(next+4)<<16)
 		c.emit(bpf.Mov, wordA, c.constant(0), 0, 0)
+		return ""
+	}
+	if code == aluDiv || code == aluMod {
+		c.divide(code == aluMod, wordA, src, false)
 		return ""
 	}
 	c.emit(op, wordA, src, 0, 0)
@@ -403,8 +407,6 @@ func (c *classic) longest() int {
 			most[i] = 1
 		case bpf.JEQ <= op && op <= bpf.JSGE: // the 32-bit ones, all that there are here
 			most[i] = 1 + max(most[insns[i].K&0xffff], most[insns[i].K>>16])
-		case op == bpf.Div || op == bpf.Mod:
-			most[i] = 1 + bpf.DivSteps + most[i+1]
 		default:
 			most[i] = 1 + most[i+1]
 		}

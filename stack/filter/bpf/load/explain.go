@@ -49,7 +49,7 @@ func (f *Filter) Explain(frame []byte) Explanation {
 		in, source := p.At(pc), f.from[min(int(pc), len(f.from)-1)]
 		a, b := p.Word(in.Dst()), p.Word(in.Src())
 		next, verdict, ended := p.Step(addr, uint32(len(frame)), pc)
-		if len(e.Steps) == 0 || e.Steps[len(e.Steps)-1].Insn != source || next <= pc {
+		if len(e.Steps) == 0 || e.Steps[len(e.Steps)-1].Insn != source || next < pc {
 			e.Steps = append(e.Steps, Step{Insn: source, Source: f.source[source], Line: lineOf(f.lines, source)})
 		}
 		last := &e.Steps[len(e.Steps)-1]

@@ -92,7 +92,7 @@ func program(insns []insn) (*Filter, error) {
 		return nil, refusal
 	}
 	f.Steps = steps
-	t := &translator{insns: insns, facts: v.facts, ifidx: ifindex}
+	t := &translator{insns: insns, facts: v.facts, joins: v.joins, ifidx: ifindex}
 	t.translate()
 	return f, t.build(f)
 }
@@ -235,7 +235,7 @@ func FuzzRun(f *testing.F) {
 		for i := range uint64(64) {
 			code.Consts = append(code.Consts, i*0x0101010101010101)
 		}
-		code.Base = uint32(base)
+		code.Base, code.Steps = uint32(base), flat.MaxSteps
 		if err := p.Build(&code); err != nil {
 			t.Fatal(err)
 		}

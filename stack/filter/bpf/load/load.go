@@ -104,6 +104,26 @@ func (a *assembler) emit(op bpf.Op, dst, src, size uint8, k uint32) {
 	a.from = append(a.from, a.source)
 }
 
+// divide appends a division of the word dst by src, or of what it leaves: bpf.DivSteps instructions and one at most. zero says that
+// src may be 0.
+func (a *assembler) divide(modulo bool, dst, src uint8, zero bool) {
+	if src == dst {
+		a.emit(bpf.Mov, bpf.Temporary, src, 0, 0)
+		src = bpf.Temporary
+	}
+	a.emit(bpf.Mov, bpf.Rest, a.constant(0), 0, 0)
+	size := uint8(0)
+	if zero && !modulo {
+		size = 1
+	}
+	for range 16 {
+		a.emit(bpf.Divide, dst, src, size, 0)
+	}
+	if modulo {
+		a.emit(bpf.Mov, dst, bpf.Rest, 0, 0)
+	}
+}
+
 // jump appends a jump whose targets are instructions of the source: link makes them the Program's.
 func (a *assembler) jump(op bpf.Op, dst, src uint8, taken, next int) {
 	a.jumps = append(a.jumps, len(a.code.Insns))
@@ -123,7 +143,7 @@ func (a *assembler) build(f *Filter) error {
 	if a.full {
 		return &Refusal{Insn: -1, Why: fmt.Sprintf("it has more different constants than fit: %d", bpf.Words-bpf.ConstWord)}
 	}
-	f.from = a.from
+	f.from, a.code.Steps = a.from, f.Steps
 	if err := f.Program.Build(&a.code); err != nil {
 		return &Refusal{Insn: -1, Why: err.Error()}
 	}

@@ -51,7 +51,7 @@ func Object(object []byte, opt Options) (*Filter, error) {
 	if refusal == nil {
 		v := &verifier{insns: insns}
 		if f.Steps, refusal = v.verify(); refusal == nil {
-			t := &translator{insns: insns, facts: v.facts, ifidx: opt.Ifindex}
+			t := &translator{insns: insns, facts: v.facts, joins: v.joins, ifidx: opt.Ifindex}
 			t.translate()
 			err := t.build(f)
 			if err == nil {

@@ -191,3 +191,18 @@ func TestBuild(t *testing.T) {
 		}
 	}
 }
+
+// TestDocumented: the example of docs/filters.md is the program that images and benches have.
+func TestDocumented(t *testing.T) {
+	source, err := os.ReadFile(strings.TrimSuffix(filepath.Join("testdata", documented), ".o") + ".c")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile("../../../../docs/filters.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), "```c\n"+string(source)+"```") {
+		t.Error("docs/filters.md does not have image/gateway/testdata/filter.c as it is")
+	}
+}

@@ -11,13 +11,16 @@ type translator struct {
 	assembler
 	insns []insn
 	facts []fact
+	joins []bool // more than one way leads to the instruction
 	ifidx uint32
 	start []int // by instruction of the source: its first one in the Program
+
+	skipped int // instructions behind this one that it stands for
 }
 
 var (
-	alu32 = map[uint8]bpf.Op{aluAdd: bpf.Add, aluSub: bpf.Sub, aluMul: bpf.Mul, aluDiv: bpf.Div, aluOr: bpf.Or, aluAnd: bpf.And,
-		aluLsh: bpf.Lsh, aluRsh: bpf.Rsh, aluNeg: bpf.Neg, aluMod: bpf.Mod, aluXor: bpf.Xor, aluMov: bpf.Mov, aluArsh: bpf.Arsh}
+	alu32 = map[uint8]bpf.Op{aluAdd: bpf.Add, aluSub: bpf.Sub, aluMul: bpf.Mul, aluOr: bpf.Or, aluAnd: bpf.And,
+		aluLsh: bpf.Lsh, aluRsh: bpf.Rsh, aluNeg: bpf.Neg, aluXor: bpf.Xor, aluMov: bpf.Mov, aluArsh: bpf.Arsh}
 	alu64 = map[uint8]bpf.Op{aluAdd: bpf.Add64, aluSub: bpf.Sub64, aluMul: bpf.Mul64, aluOr: bpf.Or64, aluAnd: bpf.And64,
 		aluLsh: bpf.Lsh64, aluRsh: bpf.Rsh64, aluNeg: bpf.Neg64, aluXor: bpf.Xor64, aluMov: bpf.Mov64, aluArsh: bpf.Arsh64}
 )
@@ -50,6 +53,8 @@ func (t *translator) translate() {
 		case in.second:
 		case !t.facts[pc].seen: // only ways lead here that are never gone
 			t.emit(bpf.RetK, 0, 0, 0, 0)
+		case t.skipped > 0:
+			t.skipped--
 		default:
 			t.insn(pc, in)
 		}
@@ -128,8 +133,27 @@ func (t *translator) field(in *insn) {
 	}
 }
 
+// extends reports whether the two instructions from pc on do nothing but zero the high half of register dst, as cpu v2 does it: a shift by 32 to
+// the left, and back.
+func (t *translator) extends(pc int, dst uint8) bool {
+	shift := func(pc int, op uint8) bool {
+		return pc < len(t.insns) && t.facts[pc].seen && !t.joins[pc] && t.insns[pc].op == clAlu64|op && t.insns[pc].dst == dst && t.insns[pc].imm == 32
+	}
+	return shift(pc, aluLsh) && shift(pc+1, aluRsh)
+}
+
 func (t *translator) arithmetic(pc int, in *insn, wide bool) {
 	op := in.op & 0xf0
+	switch {
+	case op == aluMov && in.class() == clAlu64 && in.op&bySource != 0 && t.extends(pc+1, in.dst):
+		t.emit(bpf.Mov, in.dst, in.src, 0, 0)
+		t.skipped = 2
+		return
+	case op == aluLsh && in.op == clAlu64|aluLsh && in.imm == 32 && t.extends(pc, in.dst):
+		t.emit(bpf.Mov, in.dst, in.dst, 0, 0)
+		t.skipped = 1
+		return
+	}
 	if op == aluEnd {
 		swap := in.op&bySource != 0 || in.class() == clAlu64
 		switch {
@@ -165,6 +189,10 @@ func (t *translator) arithmetic(pc int, in *insn, wide bool) {
 	} else if !byReg {
 		src = t.constant(immediate)
 	}
+	if op == aluDiv || op == aluMod {
+		t.divide(op == aluMod, in.dst, src, byReg)
+		return
+	}
 	if in.class() == clAlu64 && wide {
 		t.emit(alu64[op], in.dst, src, 0, 0)
 	} else {
@@ -183,6 +211,7 @@ func (t *translator) control(pc int, in *insn, f *fact) {
 			op = bpf.LoadFrame
 		}
 		t.emit(op, 0, 0, 0, 0)
+		t.emit(bpf.Copy, 0, 0, 0, 0)
 		return
 	case jmpJA:
 		to := t.follow(pc)

@@ -45,10 +45,10 @@ func Compile(t *rules.Table, list []*Rule) error {
 	if err := vlans(&t.VLAN, list); err != nil {
 		return err
 	}
-	if err := macs(&t.SrcMAC, list, func(r *Rule) *[6]byte { return r.SrcMAC }, 0); err != nil {
+	if err := macs(&t.SrcMAC, &t.Multiplier[0], list, func(r *Rule) *[6]byte { return r.SrcMAC }, 0); err != nil {
 		return fmt.Errorf("src_mac: %w", err)
 	}
-	if err := macs(&t.DstMAC, list, func(r *Rule) *[6]byte { return r.DstMAC }, 2); err != nil {
+	if err := macs(&t.DstMAC, &t.Multiplier[1], list, func(r *Rule) *[6]byte { return r.DstMAC }, 2); err != nil {
 		return fmt.Errorf("dst_mac: %w", err)
 	}
 	for _, f := range []struct {
@@ -103,7 +103,7 @@ func half(p netip.Prefix, at int) []PortRange {
 }
 
 // macs fills the table of a MAC address: its two words are bytes 4 from at on and the other two.
-func macs(t *rules.MACs, list []*Rule, field func(*Rule) *[6]byte, at int) error {
+func macs(t *rules.MACs, multiplier *uint32, list []*Rule, field func(*Rule) *[6]byte, at int) error {
 	words := func(m *[6]byte) [2]uint32 {
 		four, two := m[at:at+4], m[(at+4)%6:][:2]
 		return [2]uint32{binary.LittleEndian.Uint32(four), uint32(binary.LittleEndian.Uint16(two))}
@@ -127,11 +127,11 @@ func macs(t *rules.MACs, list []*Rule, field func(*Rule) *[6]byte, at int) error
 	// 64 addresses have slots of their own with every eighth multiplier or so.
 	const tries = 1 << 12
 	used := map[uint32]bool{}
-	t.Multiplier = 0x9e3779b1
+	*multiplier = 0x9e3779b1
 	for n := 0; ; n++ {
 		clear(used)
 		for w := range sets {
-			used[rules.Hash(w[0], w[1], t.Multiplier)] = true
+			used[rules.Hash(w[0], w[1], *multiplier)] = true
 		}
 		if len(used) == len(sets) {
 			break
@@ -139,13 +139,13 @@ func macs(t *rules.MACs, list []*Rule, field func(*Rule) *[6]byte, at int) error
 		if n == tries {
 			return fmt.Errorf("no hash without collisions in %d tries", tries)
 		}
-		t.Multiplier += 0x3c6ef362
+		*multiplier += 0x3c6ef362
 	}
 	for i := range t.Slot {
 		t.Slot[i].Set = t.Other // an empty slot has the address 0
 	}
 	for w, s := range sets {
-		slot := &t.Slot[rules.Hash(w[0], w[1], t.Multiplier)]
+		slot := &t.Slot[rules.Hash(w[0], w[1], *multiplier)]
 		slot.Word, slot.Set = w, s
 	}
 	return nil
@@ -174,16 +174,16 @@ func (c *classes) of(s rules.Set) (uint8, error) {
 }
 
 // vlans fills the table of VLAN IDs; that of 0 stands for frames without a tag as well.
-func vlans(t *rules.VLANs, list []*Rule) (err error) {
+func vlans(t *rules.Numbers, list []*Rule) (err error) {
 	c := newClasses(&t.Set)
-	for vid := range t.Class {
+	for vid := range 1 << 12 {
 		var s rules.Set
 		for i, r := range list {
 			if r.VLANs == nil && !r.Untagged || r.VLANs != nil && r.VLANs.Has(uint16(vid)) || r.Untagged && vid == 0 {
 				s.Add(i)
 			}
 		}
-		if t.Class[vid], err = c.of(s); err != nil {
+		if t.Class[vid&0xff<<8|vid>>8], err = c.of(s); err != nil {
 			return fmt.Errorf("vlan: %w", err)
 		}
 	}
@@ -214,25 +214,17 @@ func numbers(t *rules.Numbers, list []*Rule, field func(*Rule) []PortRange) (err
 		}
 		return s
 	}
-	c, pages := newClasses(&t.Set), map[[256]uint8]uint8{}
-	for high := range t.Page {
-		var page [256]uint8
-		for low := range page {
-			if low > 0 && !mixed[high] {
-				page[low] = page[0]
-			} else if page[low], err = c.of(set(uint16(high<<8 | low))); err != nil {
-				return err
+	c := newClasses(&t.Set)
+	for high := range 256 {
+		var class uint8
+		for low := range 256 {
+			if low == 0 || mixed[high] {
+				if class, err = c.of(set(uint16(high<<8 | low))); err != nil {
+					return err
+				}
 			}
+			t.Class[low<<8|high] = class // as the number lies in a frame
 		}
-		n, ok := pages[page]
-		if !ok {
-			if len(pages) == rules.Pages {
-				return fmt.Errorf("the rules' ranges begin and end in more places than there is room for: %d times 256 numbers", rules.Pages)
-			}
-			n = uint8(len(pages))
-			pages[page], t.Class[n] = n, page
-		}
-		t.Page[high] = n
 	}
 	return nil
 }

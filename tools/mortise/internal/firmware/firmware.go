@@ -11,6 +11,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -34,20 +35,21 @@ const (
 
 // Options choose a firmware build.
 type Options struct {
-	Root    string   // the module's root
-	Load    []string // in-band load to link in: see Loads
-	Tasks   string   // oob tasks to link in: NAME of image/gateway/tasks_NAME.go, "" for none
-	Inject  bool     // link the fault injection in
-	Out     string   // where to leave the image; "" is its place below build/
-	Config  string   // configuration file; "" is gateway.toml at the root
-	Go      string   // go command that knows GOOS=tamago
-	Version string   // shown by the status page; see Version
+	Root    string            // the module's root
+	Load    []string          // in-band load to link in: see Loads
+	Tasks   string            // oob tasks to link in: NAME of image/gateway/tasks_NAME.go, "" for none
+	Inject  bool              // link the fault injection in
+	Out     string            // where to leave the image; "" is its place below build/
+	Config  string            // configuration file; "" is gateway.toml at the root
+	Files   map[string][]byte // that the configuration names
+	Go      string            // go command that knows GOOS=tamago
+	Version string            // shown by the status page; see Version
 	// Check looks at the linked image before it is put in place: its error fails the build. nil accepts any.
 	Check func(file string) error
 }
 
 // Loads are the kinds of in-band load that can be linked in, each the build tag load_<name>.
-var Loads = []string{"gc", "spin", "print", "reload", "send", "bulk"}
+var Loads = []string{"gc", "spin", "print", "reload", "send", "bulk", "filter"}
 
 // ParseLoads splits a list like "gc,spin" and refuses a name that is not in Loads.
 func ParseLoads(list string) ([]string, error) {
@@ -186,16 +188,9 @@ func Build(ctx context.Context, o Options, log io.Writer) (Result, error) {
 	}
 	defer os.RemoveAll(work)
 
-	overlay := ""
-	if o.Config != "" {
-		config, err := filepath.Abs(o.Config)
-		if err != nil {
-			return Result{}, err
-		}
-		overlay = filepath.Join(work, "overlay.json")
-		if err := (Overlay{filepath.Join(o.Root, "gateway.toml"): config}).Write(overlay); err != nil {
-			return Result{}, err
-		}
+	overlay, err := o.overlay(work)
+	if err != nil {
+		return Result{}, err
 	}
 	out := filepath.Join(work, filepath.Base(o.File()))
 	cmd := Command(ctx, o.Go, o.args(out, overlay, seed)...)
@@ -221,6 +216,34 @@ func Build(ctx context.Context, o Options, log io.Writer) (Result, error) {
 	}
 	r.File, r.Took = o.File(), time.Since(start)
 	return r, nil
+}
+
+// overlay writes what stands for files of the module, in work, and returns the overlay's name; "" when nothing does.
+func (o *Options) overlay(work string) (string, error) {
+	files := Overlay{}
+	if o.Config != "" {
+		config, err := filepath.Abs(o.Config)
+		if err != nil {
+			return "", err
+		}
+		files[filepath.Join(o.Root, "gateway.toml")] = config
+	}
+	if len(o.Files) != 0 {
+		bundle, err := json.Marshal(o.Files) // sorted by name
+		if err != nil {
+			return "", err
+		}
+		name := filepath.Join(work, "filters.json")
+		if err := os.WriteFile(name, bundle, 0o644); err != nil {
+			return "", err
+		}
+		files[filepath.Join(o.Root, "filters.json")] = name
+	}
+	if len(files) == 0 {
+		return "", nil
+	}
+	name := filepath.Join(work, "overlay.json")
+	return name, files.Write(name)
 }
 
 // describe measures the file at path.
