@@ -96,6 +96,9 @@ func (t *Tree) Put(p string, text []byte) error {
 	if sum > MaxStored {
 		return fmt.Errorf("%s: %d bytes, with what is stored more than %d", p, len(text), MaxStored)
 	}
+	if err := os.MkdirAll(t.name(path.Dir(p)), 0o755); err != nil {
+		return err
+	}
 	if err := t.write(p, text); err != nil {
 		return err
 	}

@@ -127,8 +127,8 @@ func TestPut(t *testing.T) {
 	if err := f.Remove("/filters/a"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("taken away twice: %v", err)
 	}
-	if err := f.Put("/filters/b", make([]byte, files.MaxStored)); err != nil {
-		t.Errorf("after it was taken away: %v", err)
+	if err := f.Put("/filters/of/b", make([]byte, files.MaxStored)); err != nil {
+		t.Errorf("after it was taken away, in a folder of its own: %v", err)
 	}
 }
 

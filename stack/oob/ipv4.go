@@ -56,7 +56,8 @@ func (d *device) other(p *port, addr, packet uintptr, length uint32) uint32 {
 		return d.lose(p, SourceIP)
 	}
 	d.answered = uintptr(unsafe.Pointer(p)) | answeredICMP
-	m.Checksum = wire.Update(check>>16, wire.ICMPEchoRequest, wire.ICMPEchoReply)<<16 | wire.ICMPEchoReply
+	// The type becomes 0, so the checksum grows by what it was: never to 0, which is no checksum of a message of zeros.
+	m.Checksum = wire.Fold(check>>16+wire.ICMPEchoRequest)<<16 | wire.ICMPEchoReply
 	ip.Src, ip.Dst = p.addr, src
 	ip.Proto = wire.UpdateTTL(proto, freshTTL)
 	d.address(e, e.Src0, e.SrcType)

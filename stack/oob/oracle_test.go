@@ -159,6 +159,9 @@ func oracleIPv4(c *Config, d *DeviceConfig, p *PortConfig, f []byte, at int, pkt
 	} else {
 		l4[0] = 0
 		fill(l4, 2)
+		if l4[2] == 0 && l4[3] == 0 { // 0xffff is as good (RFC 1071), and the stage cannot tell this from a message of zeros
+			l4[2], l4[3] = 0xff, 0xff
+		}
 	}
 	for len(r) < 60 {
 		r = append(r, 0)

@@ -18,7 +18,7 @@ func Fold(sum uint32) uint32 {
 
 // Update returns checksum as it is after a 16-bit word of the data changed from old to new. All are halves in wire order.
 //
-// Equation 3 of RFC 1624: HC' = ~(~HC + ~m + m').
+// Equation 3 of RFC 1624: HC' = ~(~HC + ~m + m'). CAUTION: it gives 0 for data that has become all zeros, whose checksum is 0xffff.
 //
 //oob:stage any
 func Update(checksum, old, new uint32) uint32 {
