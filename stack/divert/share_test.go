@@ -30,6 +30,7 @@ type pair struct {
 // newPair makes the devices; what comes in on the first goes to the destinations.
 func newPair(t *testing.T, outs ...forward.Out) *pair {
 	p := &pair{T: t}
+	t.Cleanup(func() { all = [Devices]*Device{} })
 	memory := enettest.NewRings(t, Devices*SlotsPerDevice).Memory
 	counters = [Devices][NumCounters]uint32{}
 	shares, lent, calledIn, returned = [frame.MaxSlots]uint8{}, 0, 0, frame.Ring{}
