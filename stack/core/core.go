@@ -33,9 +33,6 @@ const (
 	Forward uint32 = 1 << 30
 	Back    uint32 = 1 << 24
 	Ahead   uint32 = 1 << 25
-	// Fan, plus the number of destinations in bits 16 to 23: the frame is for several. For each of them, numbered from 0, Copy
-	// is called with a copy of the frame, the last time with the frame itself, and returns the action for it.
-	Fan uint32 = 1<<30 | 1<<28
 	// Reply, plus the length of the answer in the low half: transmit Length(action) bytes of the slot on the device that
 	// received it. Actions from Reply on are replies: the shortest test is for what is most urgent.
 	Reply uint32 = 1 << 31
@@ -56,7 +53,7 @@ func Slot(action uint32) uint32 { return action & 0xffff }
 //oob:stage oob
 func Shift(action uint32) uint32 { return action>>25&1*4 - action>>24&1*4 }
 
-// To returns the device to transmit on, for Forward; the number of destinations, for Fan.
+// To returns the device to transmit on, for Forward.
 //
 //oob:stage oob
 func To(action uint32) uint32 { return action >> 16 & 0xff }
@@ -67,11 +64,18 @@ func To(action uint32) uint32 { return action >> 16 & 0xff }
 //oob:stage oob
 func Deliver(dev Device, addr uintptr, n uint32) uint32
 
-// Copy decides on destination i of the frame that Deliver has just said Fan for, here the copy of n bytes at addr: it returns
+// Copy decides on destination i of the frame that Deliver has just given to Fan, here the copy of n bytes at addr: it returns
 // Forward, or Drop. It may change the copy.
 //
 //oob:stage oob
 func Copy(dev Device, i uint32, addr uintptr, n uint32) uint32
+
+// Fan sends the frame of n bytes at addr, which Deliver has to decide on, to several destinations, and returns the action that Deliver is to return for
+// it. For each destination, numbered from 0, Copy is called with a copy of the frame, the last time with the frame itself, and returns the action for
+// it. d is the device's number. stack/divert provides it.
+//
+//oob:stage oob
+func Fan(d uint32, addr uintptr, n, outs uint32) (action uint32)
 
 // Show is called ahead of Deliver for each frame of a device that is listened to (divert.Device.Listen): the core may copy it, room
 // times at most, and returns how often it did. It changes nothing.

@@ -48,9 +48,7 @@ func Poll(d uint32) uint32 {
 				} else if action == core.Inband {
 					v.leave(slot, n)
 				} else {
-					if action >= core.Fan {
-						slot = v.fan(slot, n, core.To(action))
-					} else if action >= core.Forward {
+					if action >= core.Forward {
 						slot = v.forward(slot, action)
 					} else if action >= core.Kept {
 						slot = core.Slot(action)
@@ -169,7 +167,18 @@ func (v *device) forward(slot, action uint32) uint32 {
 // maxFan bounds the destinations of a frame.
 const maxFan = 4
 
+// Fan is core.Fan. That it is called by Deliver, and not behind it, makes the bound of an activation less: a frame that is
+// sent to several is none that a socket takes.
+//
+//oob:stage oob
+//go:linkname Fan mortise/stack/core.Fan
+func Fan(d uint32, addr uintptr, n, outs uint32) (action uint32) {
+	v := &table[d%Devices]
+	return core.Kept | v.fan(uint32(addr-v.frames)/frame.SlotSize, n, outs)
+}
+
 // fan is forward for several devices: copies of the frame of n bytes go to all destinations but the last, the frame itself there.
+// It returns an empty slot.
 //
 //oob:stage oob
 //go:noinline

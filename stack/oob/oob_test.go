@@ -161,7 +161,8 @@ func TestDeliver(t *testing.T) {
 // isElsewhere tells the counters that no site without sockets and rules moves: the tests of packages socket and forward have them.
 func isElsewhere(counter int) bool {
 	switch counter {
-	case SocketQueued, SocketFull, Forwarded, ForwardLong, InbandRule, RuleDrop:
+	case SocketQueued, SocketFull, Forwarded, ForwardLong, InbandRule, RuleDrop,
+		FragmentKept, FragmentMalformed, FragmentDuplicate, FragmentRefused, FragmentNoRoom:
 		return true
 	}
 	return false

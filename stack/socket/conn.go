@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"mortise/drivers/mmio"
+	"mortise/stack/frame"
 	"mortise/stack/neigh"
 	"mortise/stack/task"
 )
@@ -138,12 +139,23 @@ func (c *Conn) take(b []byte) (n int, from netip.AddrPort, ok bool) {
 		return 0, from, false
 	}
 	m := q.queue[head%QueueSize]
-	n = copy(b, unsafe.Slice((*byte)(unsafe.Add(nil, m.Data)), m.Len))
+	n = m.copy(b)
 	mmio.Store(&q.head, head+1)
 	if mmio.Load(&q.tail) != head+1 {
 		c.wake() // for the next reader
 	}
 	return n, netip.AddrPortFrom(neigh.Addr(m.Peer), uint16(m.PeerPort)), true
+}
+
+// copy copies the payload, of all its parts, as far as there is room.
+func (m *Message) copy(b []byte) (n int) {
+	n = copy(b, unsafe.Slice((*byte)(unsafe.Add(nil, m.Data)), m.Len))
+	for left := m.parts(); left > 1; left-- {
+		m.slot = frame.Next(m.slot)
+		m.part()
+		n += copy(b[n:], unsafe.Slice((*byte)(unsafe.Add(nil, m.Data)), m.Len))
+	}
+	return n
 }
 
 // wait returns when there may be what a notice tells, or why not to wait any more.

@@ -10,6 +10,7 @@ import (
 	"mortise/drivers/mmio"
 	"mortise/stack/frame"
 	"mortise/stack/neigh"
+	"mortise/stack/reassembly"
 	"mortise/stack/task"
 )
 
@@ -89,6 +90,25 @@ func Setup(m frame.Memory, firstSlot uint32, h Hooks) {
 	for s := m.Slots; s > firstSlot; s-- {
 		state.stock = append(state.stock, s-1)
 	}
+}
+
+// Reassemble has datagrams that come in fragments put together, each within a time: life in ticks. timer, of no task, is theirs: when
+// it expires, Expire is to be called. Without it fragments are no socket's.
+//
+//oob:stage init
+func Reassemble(timer task.Timer, life uint32) { expiry.timer, expiry.life = timer, life }
+
+// Reassembly is what is known of datagrams in fragments.
+type Reassembly struct {
+	Incomplete uint32 // datagrams of which some fragments have come, or that were given up less than their time ago
+	Expired    uint32 // datagrams of which not all came in time
+}
+
+// ReassemblyStats returns what is known of datagrams in fragments.
+//
+//oob:stage inband
+func ReassemblyStats() Reassembly {
+	return Reassembly{Incomplete: fragments.Used(), Expired: mmio.Load(&expiry.lost)}
 }
 
 // SetPort makes the port of an index exist, with a pool of its own, not up yet: see Up. A port that exists keeps its pool, if
@@ -181,6 +201,7 @@ func ShutDown(i uint32) (held uint32) {
 	for s := range uint32(Max) {
 		flush(s, i)
 	}
+	ask(request{op: opExpire, port: i})
 	neigh.Purge(p.name, false)
 	t := p.pool.Stats()
 	return t.Size - t.Free
@@ -536,6 +557,7 @@ func Reset(slots []uint32) {
 		socks[i].head, socks[i].freed = socks[i].tail, socks[i].tail
 	}
 	asked.op = opNone
+	fragments = reassembly.Table{}
 	state.stock = slots
 	for i := range ports {
 		p := &ports[i].pool

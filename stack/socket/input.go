@@ -175,8 +175,7 @@ func (q *sock) room(p *port) bool {
 	if q.policy == DropNewest {
 		return false
 	}
-	old := &q.queue[q.head%QueueSize]
-	ports[old.port%tablePorts].pool.Put(old.slot)
+	q.queue[q.head%QueueSize].Release()
 	q.head++
 	return true
 }
@@ -195,8 +194,7 @@ func (q *sock) hand(tail uint32) {
 //oob:stage oob
 func (q *sock) takeBack() {
 	if q.freed != mmio.Load(&q.head) {
-		m := &q.queue[q.freed%QueueSize]
-		ports[m.port%tablePorts].pool.Put(m.slot)
+		q.queue[q.freed%QueueSize].Release()
 		q.freed++
 	}
 }
