@@ -84,7 +84,7 @@ func Fan(d uint32, addr uintptr, n, outs uint32) (action uint32)
 func Show(dev Device, addr uintptr, n, room uint32) (copies uint32)
 
 // MaxShown is how many copies there is room for in an activation.
-const MaxShown = 8
+const MaxShown = 4
 
 // Decided is called when all frames that an activation takes are decided, and answered, ahead of what no answer needs: empty
 // slots for the ring, what is in-band's. What the core has to do because of them, it does here.

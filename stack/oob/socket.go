@@ -43,13 +43,8 @@ func (d *device) datagram(p *port, addr, packet uintptr, length, service uint32)
 		return d.drop(SourceMAC)
 	}
 	src := ip.Src
-	if (src^p.addr)&p.mask != 0 && !isHost(src) { // as mayAnswer; a call costs less here than its loop
+	if !d.mayAnswer(p, src, p.addr) {
 		return d.drop(SourceIP)
-	}
-	if d.suspects[src>>24] != 0 {
-		if d.lists(src) {
-			return d.drop(SourceIP)
-		}
 	}
 	s, ok := socket.Sole(list-1, p.index)
 	if !ok || ip.Dst != p.addr {

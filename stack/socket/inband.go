@@ -469,11 +469,22 @@ func openAll(o Options) (Socket, error) {
 	q.kind = rawAll
 	q.port = AllFrames << 8
 	state.listening[at] = o.Device.Dev()
+	q.count[DroppedCopy] = -missed(at)
 	mmio.Store(&listeners[at], s+1)
 	set := &ports[q.device-1].listeners
 	mmio.Store(set, *set|1<<at)
 	state.listen(o.Device.Dev(), true)
 	return Socket(s), nil
+}
+
+// missed returns how many frames the listener of a number was not shown, since ever.
+func missed(at int) (n uint32) {
+	for set := range uncopied {
+		if set>>at&1 != 0 {
+			n += mmio.Load(&uncopied[set])
+		}
+	}
+	return n
 }
 
 // closeAll has the oob stage show socket s nothing more.
@@ -613,6 +624,9 @@ func List() (list []Stats) {
 		}
 		for c := range t.Counters {
 			t.Counters[c] = mmio.Load(&q.count[c])
+		}
+		if q.kind == rawAll {
+			t.Counters[DroppedCopy] += missed(slices.Index(listeners[:], uint32(i)+1))
 		}
 		list = append(list, t)
 	}
