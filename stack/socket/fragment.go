@@ -207,7 +207,7 @@ func (m *Message) parts() uint32 { return m.port >> partsShift }
 
 // Whole returns the bytes of payload of the whole datagram, however many parts it came in: ahead of the first Next.
 //
-//oob:stage oob
+//oob:stage any
 func (m *Message) Whole() uint32 {
 	if m.parts() == 0 {
 		return m.Len

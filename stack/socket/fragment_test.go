@@ -303,10 +303,13 @@ func TestConnFragments(t *testing.T) {
 		socket.Deliver()
 		buf := make([]byte, 1<<16)
 		b.ok(c.SetReadDeadline(time.Now().Add(time.Second)))
-		got, _, err := c.ReadFromAddrPort(buf)
+		if n == 2 {
+			buf = buf[:3000]
+		}
+		r, err := c.ReadMessage(buf)
 		b.ok(err)
-		if !bytes.Equal(buf[:got], data) {
-			t.Errorf("%d bytes came as %d, or changed", size, got)
+		if want := min(size, len(buf)); r.N != want || r.Whole != size || r.Truncated() != (want < size) || !bytes.Equal(buf[:r.N], data[:want]) {
+			t.Errorf("%d bytes came as %+v, or changed", size, r)
 		}
 	}
 	b.arrive(b.site.VFrom(), 40000, 5000, nil)
