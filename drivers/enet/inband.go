@@ -42,7 +42,7 @@ func (dev *Device) Reinit(slots []uint32) error {
 // up follows the order of the manual's initialization sequence: reset, then everything that ETHEREN protects, then the
 // rings, then ETHEREN, then RDAR.
 func (dev *Device) up(slots []uint32) error {
-	if err := dev.checkSlots(slots); err != nil {
+	if err := dev.cfg.checkSlots(slots); err != nil {
 		return err
 	}
 	if err := dev.reset(); err != nil {
@@ -56,7 +56,8 @@ func (dev *Device) up(slots []uint32) error {
 	dev.setupMAC()
 	dev.setupFIFO()
 	dev.setupMIB()
-	dev.build(slots)
+	dev.last[totalRx], dev.last[totalTx] = 0, 0
+	dev.cfg.build(dev.hw, slots)
 
 	dev.write(RDSR, dev.cfg.DescBus)
 	dev.write(TDSR, dev.cfg.DescBus+RingSize*descSize)
@@ -69,15 +70,15 @@ func (dev *Device) up(slots []uint32) error {
 }
 
 // checkSlots refuses a list that would put a slot twice, or none, into the receive ring.
-func (dev *Device) checkSlots(slots []uint32) error {
+func (cfg *Config) checkSlots(slots []uint32) error {
 	if len(slots) != RingSize {
-		return fmt.Errorf("%s: %d slots for the receive ring, want %d", dev.cfg.Name, len(slots), RingSize)
+		return fmt.Errorf("%s: %d slots for the receive ring, want %d", cfg.Name, len(slots), RingSize)
 	}
 	seen := make(map[uint32]bool, RingSize)
 	for _, s := range slots {
-		if s >= dev.cfg.Memory.Slots || seen[s] {
+		if s >= cfg.Memory.Slots || seen[s] {
 			return fmt.Errorf("%s: slot %d for the receive ring is twice in the list or not below %d",
-				dev.cfg.Name, s, dev.cfg.Memory.Slots)
+				cfg.Name, s, cfg.Memory.Slots)
 		}
 		seen[s] = true
 	}
@@ -98,7 +99,7 @@ func (dev *Device) reset() error {
 
 func (dev *Device) setupMAC() {
 	dev.writeMAC()
-	dev.writeFilter()
+	dev.filter.write(dev.cfg.Base)
 	dev.write(RCR, dev.rcr())
 	tcr := uint32(0)
 	if dev.link.FullDuplex {
@@ -136,8 +137,7 @@ func (dev *Device) setupFIFO() {
 }
 
 // build makes the port and both rings from the configuration alone: nothing of an earlier life is read but the counters.
-func (dev *Device) build(slots []uint32) {
-	cfg, hw := &dev.cfg, dev.hw
+func (cfg *Config) build(hw *Port, slots []uint32) {
 	pad := uint32(frame.Pad)
 	if cfg.TxShift16 {
 		pad = 0
@@ -153,7 +153,6 @@ func (dev *Device) build(slots []uint32) {
 		rxGood:   BD_L,
 		Counters: hw.Counters,
 	}
-	dev.last[totalRx], dev.last[totalTx] = 0, 0
 	for a := cfg.Desc; a < cfg.Desc+DescBytes; a += 4 {
 		mmio.StoreMem(a, 0)
 	}
@@ -187,11 +186,16 @@ func (dev *Device) Shutdown(slots []uint32) ([]uint32, error) {
 	return dev.Held(slots), nil
 }
 
-// abort counts what the rings of a stopped controller still hold: frames queued and not sent, frames received and not taken.
+// abort counts what the rings of a stopped controller still hold.
 func (dev *Device) abort() {
-	hw := dev.hw
+	dev.cfg.abort(dev.hw)
+	dev.fold()
+}
+
+// abort counts what hw's rings hold: frames queued and not sent, frames received and not taken.
+func (cfg *Config) abort(hw *Port) {
 	for i := hw.txHead; i != hw.txTail && i-hw.txHead < RingSize; i++ {
-		switch d := descAt(dev.cfg.Desc+RingSize*descSize, i%RingSize); {
+		switch d := descAt(cfg.Desc+RingSize*descSize, i%RingSize); {
 		case d.ctl&BD_TX_R != 0:
 			hw.Counters[TxAborted]++
 		case d.ext&BD_TX_TXE != 0:
@@ -199,16 +203,16 @@ func (dev *Device) abort() {
 		}
 	}
 	for i := hw.rxHead; i-hw.rxFill < RingSize; i++ {
-		if descAt(dev.cfg.Desc, i%RingSize).ctl&(BD_RX_E|BD_L) == BD_L {
+		if descAt(cfg.Desc, i%RingSize).ctl&(BD_RX_E|BD_L) == BD_L {
 			hw.Counters[RxAborted]++
 		}
 	}
-	dev.fold()
 }
 
 // Held appends the slots that the rings hold to slots. The stage that drives the port must not do so meanwhile.
-func (dev *Device) Held(slots []uint32) []uint32 {
-	hw := dev.hw
+func (dev *Device) Held(slots []uint32) []uint32 { return dev.hw.held(slots) }
+
+func (hw *Port) held(slots []uint32) []uint32 {
 	for i := hw.txHead; i != hw.txTail && i-hw.txHead < RingSize; i++ {
 		slots = append(slots, hw.txSlot[i%RingSize])
 	}

@@ -13,7 +13,8 @@
 //	Refill(slot uint32)                give an empty slot (the same or another) for the oldest one received
 //	Resume()                           tell the device that there are empty slots: after the last Refill of an activation
 //	Transmit(slot, n uint32) bool      queue the frame at Memory.Frame(slot); true: the driver owns slot until Reclaim
-//	                                   returns it; false: ring full or n impossible, counted, the caller keeps slot
+//	                                   returns it; false: ring full or n impossible, counted, the caller keeps slot. A slot that
+//	                                   nobody writes to may be queued more than once, on several devices too
 //	Start()                            send what is queued
 //	Free() uint32                      transmit positions free: what Transmit will take
 //	Reclaim() (slot uint32, ok bool)   a slot whose transmission is over, in the order of Transmit; the caller owns it
@@ -65,7 +66,7 @@ type Counter struct {
 // Capabilities tells what a driver can do on its device.
 type Capabilities struct {
 	// OobCapable: the driver's receive and transmit functions run in the oob stage. Any other driver is a stock driver:
-	// the same companion core serves it, called in-band and marked "not real-time".
+	// drivers/stock carries its frames to the same companion core and back, in-band and marked "not real-time".
 	OobCapable bool
 	RxRing     int // receive positions, each with a slot from the start to the end
 	TxRing     int // transmit positions

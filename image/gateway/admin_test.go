@@ -19,6 +19,11 @@ type netPort struct {
 	Oob, Up    bool
 	Neighbours int
 	Pool       *struct{ Size, Free uint32 }
+	Traffic    struct {
+		RxPackets uint64 `json:"rx_packets"`
+		RxBytes   uint64 `json:"rx_bytes"`
+		TxPackets uint64 `json:"tx_packets"`
+	} `json:"oob_traffic"`
 }
 
 // netDo asks /api/net/: GET without a request, else POST. It returns the status and the body.
@@ -145,13 +150,15 @@ func (f *flow) one(b []byte) {
 // TestPortsUnderTraffic: an oob port goes off and on a hundred times, by console and by HTTP, while it and the other port of the
 // device are asked for echoes: the oob stage answers, or in-band does, each request once; the other port never notices.
 // Solicited peers, neighbours, pools and slots are as they must be afterwards.
-func TestPortsUnderTraffic(t *testing.T) {
+func TestPortsUnderTraffic(t *testing.T) { inModes(t, testPortsUnderTraffic) }
+
+func testPortsUnderTraffic(t *testing.T, m mode) {
 	t.Parallel()
 	cycles := 100
-	if testing.Short() {
+	if testing.Short() || m.stock {
 		cycles = 10
 	}
-	r := boot(t, envInject, options{console: true})
+	r := m.boot(t, envInject, options{console: true})
 	f := r.startFlow()
 	started := time.Now()
 	for i := range cycles {
@@ -236,4 +243,42 @@ func (r *rig) checkPorts() {
 		t.Errorf("the permanent neighbour did not come back: %s", body)
 	}
 	r.checkSlots("rt0")
+	r.checkTraffic()
+}
+
+// checkTraffic: what a port has carried is on the API, the console and in the metrics; the loopback port is one of them.
+func (r *rig) checkTraffic() {
+	t := r.t
+	t.Helper()
+	before := r.netPort("rt0.42").Traffic
+	r.served(t, "the oob stage")
+	after := r.netPort("rt0.42").Traffic
+	if n := after.RxPackets - before.RxPackets; n == 0 || after.RxBytes-before.RxBytes < 60*n || after.TxPackets-before.TxPackets != n {
+		t.Errorf("rt0.42 carried %+v, then %+v", before, after)
+	}
+	r.typed("net enable -i lo -p 100")
+	r.waitFor("lo: oob port, 100 buffers of 2048 bytes")
+	r.command("loopback")
+	for _, to := range []string{"127.0.0.1", "10.0.42.1"} {
+		r.waitFor("loopback: " + to + ": 1000 messages and answers, in order")
+	}
+	r.typed("net query -i rt0.42")
+	r.waitFor(fmt.Sprintf("oob: received %d packets, %d bytes", after.RxPackets, after.RxBytes))
+	resp, err := http.Get("http://" + r.web + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		fmt.Sprintf("mortise_port_rx_packets_total{port=\"rt0.42\"} %d\n", after.RxPackets),
+		`mortise_port_pool_size_buffers{port="lo"} 100`, `mortise_device_tx_bytes_total{device="rt0"} `,
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("/metrics has no %s", want)
+		}
+	}
 }

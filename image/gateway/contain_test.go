@@ -46,9 +46,11 @@ func (r *rig) typed(line string) {
 
 // The stage is started again after a fault, by itself, three times a minute; then it stays down and says so, until the
 // command comes.
-func TestRestartPolicyAndCommand(t *testing.T) {
+func TestRestartPolicyAndCommand(t *testing.T) { inModes(t, testRestartPolicyAndCommand) }
+
+func testRestartPolicyAndCommand(t *testing.T, m mode) {
 	t.Parallel()
-	r := boot(t, envInject, options{console: true})
+	r := m.boot(t, envInject, options{console: true})
 	for n := 1; n <= 3; n++ {
 		r.command("oob index")
 		r.waitFor(fmt.Sprintf("oob fault %d:", n))
@@ -88,9 +90,11 @@ func TestRestartPolicyAndCommand(t *testing.T) {
 }
 
 // The production image knows the same commands: stopped, in-band serves; started, the oob stage does.
-func TestStopAndRestart(t *testing.T) {
+func TestStopAndRestart(t *testing.T) { inModes(t, testStopAndRestart) }
+
+func testStopAndRestart(t *testing.T, m mode) {
 	t.Parallel()
-	r := boot(t, envImage, options{console: true})
+	r := m.boot(t, envImage, options{console: true})
 	for range 3 {
 		r.typed("oob stop")
 		r.eventually("the stage has stopped", func() bool {
@@ -126,9 +130,11 @@ func (r *rig) eventually(what string, ok func() bool) {
 
 // A fault amid traffic costs in-band none of the frames that it owned: what has crossed to it is answered, once, whatever
 // happens to the stage meanwhile. What the controller's ring held is lost, and has not crossed.
-func TestFaultLosesNoInbandFrame(t *testing.T) {
+func TestFaultLosesNoInbandFrame(t *testing.T) { inModes(t, testFaultLosesNoInbandFrame) }
+
+func testFaultLosesNoInbandFrame(t *testing.T, m mode) {
 	t.Parallel()
-	r := boot(t, envInject, options{})
+	r := m.boot(t, envInject, options{})
 	const rounds, burst = 10, 16
 	r.command(fmt.Sprintf("policy %d", rounds))
 	got := map[string]int{}

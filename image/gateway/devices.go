@@ -28,7 +28,7 @@ const (
 const (
 	_ = uint(slots - divert.Devices*divert.SlotsPerDevice)
 	_ = uint(frame.MaxSlots - slots)
-	_ = uint(slotsOffset - divert.Devices*enet.DescBytes)
+	_ = uint(slotsOffset - divert.Devices*(enet.DescBytes+enet.FarRegisters))
 )
 
 // memory is the frames' memory.
@@ -85,7 +85,8 @@ func (g *gatewayImage) forwardBy(t *gateway.Tables, rules [oob.Devices]*forward.
 // unsilence.
 func (g *gatewayImage) silence() (w []stage.Write) {
 	for _, t := range g.tables.Devices {
-		if c, ok := mx6ullevk.ControllerByName(t.Controller); ok {
+		// The interrupt of a controller with a stock driver is never the oob stage's.
+		if c, ok := mx6ullevk.ControllerByName(t.Controller); ok && !t.Stock {
 			w = append(w, stage.Write{Addr: uint32(c.Base + enet.EIMR)})
 		}
 	}
@@ -101,7 +102,7 @@ func (g *gatewayImage) addDevice(n uint32, t *gateway.DeviceTable) error {
 		return fmt.Errorf("device %s: the board has no controller %s", t.Name, t.Controller)
 	}
 	desc := uintptr(mx6ullevk.DMABase) + uintptr(n)*enet.DescBytes
-	d, err := divert.New(n, divert.Config{
+	config := divert.Config{
 		Name:   t.Name,
 		TickHz: stage.TicksPerSecond(),
 		Driver: enet.Config{
@@ -111,14 +112,60 @@ func (g *gatewayImage) addDevice(n uint32, t *gateway.DeviceTable) error {
 			TxShift16: mx6ullevk.Native(), MIB: mx6ullevk.Native(),
 		},
 		Hooks: divert.Hooks{Kick: stage.Kick, Route: func(toOob bool) { route(c.IRQ, toOob) }},
-	})
+	}
+	oobIRQ[n] = c.IRQ
+	if t.Stock {
+		if err := useStock(&config, n, c, t.MAC); err != nil {
+			return fmt.Errorf("device %s: %w", t.Name, err)
+		}
+		oobIRQ[n] = stockSGI + n
+	}
+	d, err := divert.New(n, config)
 	if err != nil {
 		return err
 	}
+	if !d.RealTime() {
+		fmt.Printf("%s: %s: %s\n", t.Name, c.Name, gateway.StockDriver)
+		go d.Carry()
+	}
 	g.devices = append(g.devices, d)
 	g.irqs = append(g.irqs, c.IRQ)
-	oobIRQ[n] = c.IRQ
 	return nil
+}
+
+// stockSGI is the software interrupt of the first device if its driver is a stock one; each has its own, in the place of its
+// controller's interrupt, which stays in-band's.
+const stockSGI = stage.KickSGI + 1
+
+// useStock has device n driven by TamaGo's driver.
+func useStock(config *divert.Config, n uint32, c mx6ullevk.Controller, mac [6]byte) (err error) {
+	if config.Stock, err = mx6ullevk.StartStock(c, mac); err != nil {
+		return err
+	}
+	config.Driver.Base = mx6ullevk.DMABase + divert.Devices*enet.DescBytes + uintptr(n)*enet.FarRegisters
+	mx6ullevk.GIC.Assign(stockSGI+n, gic.Oob)
+	route(c.IRQ, false)
+	config.Hooks.Route = func(toOob bool) {
+		if toOob {
+			mx6ullevk.GIC.Enable(stockSGI + n)
+		}
+	}
+	config.Hooks.Raise = func() { raise(stockSGI + n) }
+	return nil
+}
+
+// raiseLimit bounds the wait for an activation to begin, in looks: it begins within some cycles.
+const raiseLimit = 1000
+
+// raise has the oob stage run for software interrupt id, and waits for it: the device must not change hands before.
+func raise(id uint32) {
+	if !stage.Running() {
+		return
+	}
+	before := stage.Activations()
+	mx6ullevk.GIC.RaiseOob(id)
+	for i := 0; i < raiseLimit && stage.Activations() == before && stage.Running(); i++ {
+	}
 }
 
 // route gives interrupt id to a stage. It stays disabled in between: see gic.Assign.

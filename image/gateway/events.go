@@ -17,10 +17,12 @@ import (
 // dropsPeriod is how often the counters of dropped frames are looked at.
 const dropsPeriod = time.Second
 
-// watchDrops publishes an event for each device whose frames the oob stage drops, for ever.
+// watchDrops publishes an event for each device whose frames the oob stage drops, and has what ports have carried added up, for
+// ever.
 func (g *gatewayImage) watchDrops() {
 	before := make([]uint32, len(g.devices))
 	for ; ; time.Sleep(dropsPeriod) {
+		g.admin.Tally()
 		for i, d := range g.devices {
 			n := drops(uint32(i), d)
 			if n != before[i] {

@@ -50,10 +50,16 @@ func crosses(t *testing.T, from, to *qemu.Wire, in, want []byte) {
 	if err := from.Send(in); err != nil {
 		t.Fatal(err)
 	}
+	receives(t, to, want)
+}
+
+// receives waits until a frame comes out of a cable.
+func receives(t *testing.T, to *qemu.Wire, want []byte) {
+	t.Helper()
 	for end := time.Now().Add(replyLimit); ; {
 		b, err := to.Receive(time.Until(end))
 		if errors.Is(err, qemu.ErrTimeout) {
-			t.Fatalf("%x did not come out as %x", in, want)
+			t.Fatalf("%x did not come out", want)
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -108,8 +114,10 @@ var etherTypes = []struct {
 
 // Frames cross the gateway both ways by the rules of gateway.toml, what the ports serve themselves goes on, and each rule's
 // frames are counted.
-func TestForward(t *testing.T) {
-	r := bootImage(t, rulesImage(t, "64"), options{lanWire: true})
+func TestForward(t *testing.T) { inModes(t, testForward) }
+
+func testForward(t *testing.T, m mode) {
+	r := bootImage(t, m.rulesImage(t, "64"), options{lanWire: true})
 	raw := func(dst [6]byte, tags ...wire.VLAN) []byte {
 		h := &wire.Header{Dst: dst, Src: peerMAC, Tags: tags}
 		return append(wire.AppendEthernet(nil, h, 0x88a4), bytes.Repeat([]byte("EtherCAT"), 10)...)
@@ -129,6 +137,12 @@ func TestForward(t *testing.T) {
 		copy(b[14:], e.begin)
 		crosses(t, r.lan, r.rt, b, b)
 	}
+	both := append(wire.AppendEthernet(nil, &wire.Header{Dst: [6]byte{1, 0x0c, 0xcd, 1, 0, 0}, Src: peerMAC}, 0x88b8), make([]byte, 200)...)
+	for i := range byte(100) { // more than the rings' positions
+		both[20] = i
+		crosses(t, r.lan, r.rt, both, both)
+		receives(t, r.lan, both)
+	}
 	bad := r.header(nil)
 	bad.SrcIP = [4]byte{10, 0, 0, 66}
 	before := r.core()[oob.RuleDrop]
@@ -146,9 +160,10 @@ func TestForward(t *testing.T) {
 		"/metrics": {
 			fmt.Sprintf(`mortise_forward_matched_frames_total{device="rt0",rule="cyclic"} %d`, n),
 			`mortise_forward_matched_frames_total{device="rt0",rule="unwanted"} 1`,
-			`mortise_forward_matched_frames_total{device="rt0",rule="rule-8"} 0`,
-			fmt.Sprintf(`mortise_forward_matched_frames_total{device="rt0",rule="rule-69"} %d`, n),
+			`mortise_forward_matched_frames_total{device="rt0",rule="rule-9"} 0`,
+			fmt.Sprintf(`mortise_forward_matched_frames_total{device="rt0",rule="rule-70"} %d`, n),
 			fmt.Sprintf(`mortise_forward_matched_frames_total{device="lan0",rule="back"} %d`, n), // EtherCAT
+			`mortise_forward_matched_frames_total{device="lan0",rule="both"} 100`,
 			`mortise_forward_matched_frames_total{device="lan0",rule="profinet"} 1`,
 			`mortise_forward_matched_frames_total{device="lan0",rule="ptp"} 1`,
 			`mortise_forward_matched_frames_total{device="lan0",rule="avtp"} 1`,

@@ -105,13 +105,15 @@ func dial(ctx context.Context, s *inband.Stack, network, address string) (net.Co
 }
 
 // In-band serves TCP, HTTP and UDP on the diverted device, at the address it shares with the oob stage, and on its own.
-func TestInbandServices(t *testing.T) {
+func TestInbandServices(t *testing.T) { inModes(t, testInbandServices) }
+
+func testInbandServices(t *testing.T, m mode) {
 	for _, c := range []struct{ name, own, address string }{
 		{"diverted device", "10.0.0.2/24", "10.0.0.1"},
 		{"in-band device", "10.0.2.2/24", "10.0.2.15"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			r := boot(t, envImage, options{lanWire: true})
+			r := m.boot(t, envImage, options{lanWire: true})
 			cable := r.rt
 			if c.own == "10.0.2.2/24" {
 				cable = r.lan
@@ -164,8 +166,10 @@ func testUDPEcho(t *testing.T, s *inband.Stack, address string) {
 }
 
 // In-band answers ping and ARP on a device that is not diverted; on a diverted one nothing is answered twice.
-func TestPingOnce(t *testing.T) {
-	r := boot(t, envImage, options{lanWire: true})
+func TestPingOnce(t *testing.T) { inModes(t, testPingOnce) }
+
+func testPingOnce(t *testing.T, m mode) {
+	r := m.boot(t, envImage, options{lanWire: true})
 	h := &wire.Header{Dst: broadcast, Src: peerMAC, SrcIP: [4]byte{10, 0, 2, 2}, DstIP: [4]byte{10, 0, 2, 15}}
 	if n := answers(t, r.lan, wire.AppendARP(nil, h, 1, [6]byte{})); n != 1 {
 		t.Errorf("lan0: %d answers to an ARP request, want 1", n)
@@ -201,8 +205,10 @@ func answers(t *testing.T, w *qemu.Wire, frame []byte) (n int) {
 }
 
 // A neighbour that the oob stage met is in-band's neighbour too: in-band sends to it without asking.
-func TestNeighbourLearned(t *testing.T) {
-	r := boot(t, envImage, options{})
+func TestNeighbourLearned(t *testing.T) { inModes(t, testNeighbourLearned) }
+
+func testNeighbourLearned(t *testing.T, m mode) {
+	r := m.boot(t, envImage, options{})
 	s := r.status()
 	learned, err := s.value("rt0", "inband", "learned")
 	if err != nil || learned == 0 {

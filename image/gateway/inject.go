@@ -17,7 +17,7 @@ import (
 	"mortise/stack/task"
 )
 
-// injectPort takes commands over UDP: "oob FAULT", "task FAULT" (in a task), "unheard FAULT" (in-band ends before it can report it), "inband panic|nil|exit|spin", "kick", "restart", "policy N" (restarts a
+// injectPort takes commands over UDP: "oob FAULT", "task FAULT" (in a task), "unheard FAULT" (in-band ends before it can report it), "inband panic|nil|exit|spin", "kick", "loopback" (messages between goroutines by the oob stage), "restart", "policy N" (restarts a
 // minute), "strict" (reset_without_inband). This file and inject_oob.go are in test images only.
 const injectPort = 7799
 
@@ -89,6 +89,7 @@ func (g *gatewayImage) command(s string) func() {
 			}
 		},
 		"kick":         stage.Kick,
+		"loopback":     func() { go around() },
 		"inband panic": func() { go panic("injected") },
 		"inband nil":   func() { go func() { fmt.Println(*(*int)(nil)) }() },
 		"inband exit":  func() { os.Exit(3) },

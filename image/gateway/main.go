@@ -5,8 +5,8 @@
 // main.go says in what order things start, devices.go maps the configuration to devices, sockets.go to oob ports (which stack/admin
 // switches), apply.go takes another one at run time, dispatch.go is the oob stage's activation, tasks.go its tasks, link.go follows the cables, service.go serves in-band's
 // interrupts, supervise.go starts and stops the oob stage, watchdog.go and watchdog_oob.go feed
-// the watchdog and note what a reset would otherwise take away, status.go is what the status page shows, files.go what the console's
-// file commands do.
+// the watchdog and note what a reset would otherwise take away, status.go and traffic.go are what the status page shows, files.go
+// what the console's file commands do.
 // load_*.go and inject*.go are built into images for tests only.
 //
 // Stage: in-band; dispatch.go and inject_oob.go run in the oob stage.
@@ -125,7 +125,7 @@ func (g *gatewayImage) start() error {
 func boardOf() *gateway.Board {
 	b := &gateway.Board{Name: mx6ullevk.Name, Buffers: divert.PoolSlots(mx6ullevk.CrashBase - mx6ullevk.DMABase)}
 	for _, c := range mx6ullevk.Controllers() {
-		b.Controllers = append(b.Controllers, gateway.Controller{Name: c.Name, OobCapable: true})
+		b.Controllers = append(b.Controllers, gateway.Controller{Name: c.Name, OobCapable: true, Stock: true})
 	}
 	return b
 }

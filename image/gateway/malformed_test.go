@@ -19,8 +19,10 @@ func (r *rig) site() wiretest.Site {
 
 // Every frame of the corpus fares on the machine as it does on the host: one counter moves, and nobody answers but the
 // oob stage where it should. The emulator pads frames below 60 bytes, so the ones that are cut off there are the host's.
-func TestCorpus(t *testing.T) {
-	r := boot(t, envImage, options{})
+func TestCorpus(t *testing.T) { inModes(t, testCorpus) }
+
+func testCorpus(t *testing.T, m mode) {
+	r := m.boot(t, envImage, options{})
 	index := map[string]int{}
 	for i, name := range oob.CounterNames {
 		index[name] = i
@@ -31,6 +33,10 @@ func TestCorpus(t *testing.T) {
 			continue
 		}
 		tried++
+		if len(c.Frame) > m.maxLen {
+			r.refused(c.Frame)
+			continue
+		}
 		r.rt.Drain()
 		before := r.core()
 		if c.Want == wiretest.Answered {
@@ -77,14 +83,20 @@ func moved(want, got oob.Stats) (names []string) {
 }
 
 // Random and mutated frames leave both stages answering and no slot leaked.
-func TestRandomFrames(t *testing.T) {
+func TestRandomFrames(t *testing.T) { inModes(t, testRandomFrames) }
+
+func testRandomFrames(t *testing.T, m mode) {
 	const frames, seed = 20_000, 20261122
-	r := boot(t, envImage, options{})
-	m := wiretest.NewMutator(r.site(), seed)
+	r := m.boot(t, envImage, options{})
+	random := wiretest.NewMutator(r.site(), seed)
+	fitting := uint32(0)
 	for i := range frames {
-		f := m.Next()
+		f := random.Next()
 		for len(f) == 0 { // the emulator takes an empty datagram for the end of the cable
-			f = m.Next()
+			f = random.Next()
+		}
+		if m.minLen <= len(f) && len(f) <= m.maxLen {
+			fitting++
 		}
 		if err := r.rt.Send(f); err != nil {
 			t.Fatal(err)
@@ -101,8 +113,8 @@ func TestRandomFrames(t *testing.T) {
 		last = s[oob.Received]
 	}
 	r.rt.Drain()
-	if s := r.core(); s[oob.Received] < frames*9/10 { // the driver has refused the too long ones
-		t.Errorf("frames received = %d of %d", s[oob.Received], frames)
+	if s := r.core(); s[oob.Received] < fitting*99/100 || !m.stock && s[oob.Received] < frames*9/10 { // the driver has refused the others
+		t.Errorf("frames received = %d of %d, of which %d are neither too long nor too short", s[oob.Received], frames, fitting)
 	}
 	r.served(t, "the oob stage")
 	r.checkSlots("rt0")

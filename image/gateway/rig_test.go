@@ -23,6 +23,7 @@ import (
 
 	"mortise/stack/divert"
 	"mortise/stack/oob"
+	"mortise/stack/socket"
 	"mortise/stack/wire"
 	"mortise/tools/qemu"
 )
@@ -233,6 +234,10 @@ func (r *rig) core() (s oob.Stats) {
 				s[i] += banks[bank*len(banks)/2+i]
 			}
 		}
+	}
+	ports := r.words("mortise/stack/socket.ports")
+	for i := range uint32(oob.MaxPorts) { // what sockets have taken is counted by port
+		s[oob.SocketQueued] += ports[socket.QueuedOffset(oob.PortIndex(0, i))/4]
 	}
 	return s
 }

@@ -31,7 +31,7 @@ func (g *gatewayImage) addPorts() (err error) {
 		},
 		Forget:   func(dev uint32, vid uint16) { g.stack.ForgetNeighbours(int(dev), vid) },
 		Inband:   func(dev uint32, vid uint16) admin.Traffic { return admin.Traffic(g.stack.Traffic(int(dev), vid)) },
-		Counters: g.deviceCounters,
+		Counters: g.deviceCounters, Traffic: g.deviceTraffic,
 	})
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ func (g *gatewayImage) divert(dev uint32, on bool) error {
 	g.supervise.Lock()
 	defer g.supervise.Unlock()
 	if stage.Running() {
-		g.devices[dev].Divert(on)
+		return g.devices[dev].Divert(on)
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ func (g *gatewayImage) status() *status.Status {
 	for i := range g.tables.Devices {
 		s.Devices = append(s.Devices, g.deviceStatus(i))
 	}
-	s.Groups = append(taskGroups(), inbandGroup("netstack", "gVisor netstack", g.stack.Counters()))
+	s.Groups = append(append(g.portGroups(), taskGroups()...), inbandGroup("netstack", "gVisor netstack", g.stack.Counters()))
 	return s
 }
 
@@ -79,6 +79,9 @@ func (g *gatewayImage) describe(tables *gateway.Tables) {
 	for i := range tables.Devices {
 		t := &tables.Devices[i]
 		d := status.Device{Name: t.Name, Controller: t.Controller, MAC: t.MAC.String(), MACSource: string(t.MACSource)}
+		if t.Stock {
+			d.NotRealTime = gateway.StockDriver
+		}
 		for _, p := range t.Ports {
 			addr := fmt.Sprintf("%d.%d.%d.%d/%d", p.Addr>>24, p.Addr>>16&255, p.Addr>>8&255, p.Addr&255, p.Prefix)
 			d.Ports = append(d.Ports, status.Port{Name: p.Name, VID: p.VID, Address: addr, Oob: p.Oob, Accepts: accepts(&p)})
@@ -96,7 +99,7 @@ func (g *gatewayImage) deviceStatus(i int) status.Device {
 	s := (*g.described.Load())[i]
 	s.Up, s.Link, s.Diverted = d.Up(), d.Driver().Link().String(), divert.Diverted(uint32(i))
 	rules := s.Groups
-	s.Groups = append(make([]status.Group, 0, 5), driverGroup(d), crossingGroup(d))
+	s.Groups = append(make([]status.Group, 0, 6), g.deviceGroup(i), driverGroup(d), crossingGroup(d))
 	s.Ports = slices.Clone(s.Ports)
 	for j, p := range g.stack.Devices()[i].Ports() {
 		if p.Oob() == s.Ports[j].Oob {

@@ -56,6 +56,8 @@ type Hooks struct {
 	Forget func(dev uint32, vid uint16)
 	// Inband returns in-band's own packets on a port. It may be nil.
 	Inband func(dev uint32, vid uint16) Traffic
+	// Traffic returns what a device has carried beside its oob ports' traffic. It may be nil.
+	Traffic func(dev uint32) DeviceTraffic
 	// Counters returns what the driver and the crossing count for a device. It may be nil.
 	Counters func(dev uint32) []Counter
 }
@@ -74,7 +76,9 @@ type port struct {
 	accepts string
 	pool    int // buffers, when nobody says another number
 
-	place   int // in the companion core's table; none: it has never had one
+	place   int            // in the companion core's table; none: it has never had one
+	base    socket.Traffic // of the place when the port got it
+	before  Load           // of places that the port has had
 	enabled atomic.Bool
 	live    atomic.Bool // enabled, and its link is up
 	static  map[netip.Addr][6]byte
@@ -96,6 +100,7 @@ type device struct {
 	vlans filter.VIDSet
 	held  bool // diverted by request
 	rules bool // a forwarding rule names it
+	stock bool // its driver is a stock one
 	up    bool // its link
 	owner [oob.MaxPorts]*port
 
@@ -122,7 +127,7 @@ func New(t *gateway.Tables, hooks Hooks) (*Admin, error) {
 	a := &Admin{hooks: hooks, current: new(oob.Config), spare: new(oob.Config)}
 	for i := range t.Devices {
 		c := &t.Devices[i]
-		d := &device{name: c.Name, mac: c.MAC, vlans: c.OobVLANs, held: c.Held, rules: c.Forwards, up: true}
+		d := &device{name: c.Name, mac: c.MAC, vlans: c.OobVLANs, held: c.Held, rules: c.Forwards, stock: c.Stock, up: true}
 		for j := range c.Ports {
 			p := newPort(uint32(i), &c.Ports[j])
 			p.mac = c.MAC

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mortise/stack/console"
+	"mortise/stack/gateway"
 )
 
 // Commands returns the `net` commands of the console: the verbs of `evl net`.
@@ -142,6 +143,14 @@ func (a *Admin) diversion(w io.Writer, args []string) error {
 	}
 	_, err = fmt.Fprintf(w, "%s: %s\n", d.Name, d.diversion())
 	return err
+}
+
+// driver says in words what the device's driver is.
+func (d *Device) driver() string {
+	if d.OobCapable {
+		return "oob-capable"
+	}
+	return gateway.StockDriver
 }
 
 // diversion says in words whether a device is diverted, and what for.
@@ -387,18 +396,22 @@ func (a *Admin) queryAll(w io.Writer) error {
 		if !d.Up {
 			link = "link down"
 		}
+		if !d.OobCapable {
+			link += ", " + d.driver()
+		}
 		if _, err := fmt.Fprintf(w, "%s: %s, %s\n", d.Name, link, d.diversion()); err != nil {
 			return err
 		}
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "port\taddress\tstage\tpool\tfree\tlowest\texhausted\tin-band rx\ttx\t")
+	fmt.Fprintln(table, "port\taddress\tstage\tpool\tfree\tlowest\texhausted\toob rx\ttx\tdropped\tin-band rx\ttx\t")
 	for _, p := range a.Ports() {
 		pool := "-\t-\t-\t-"
 		if p.Pool != nil {
 			pool = fmt.Sprintf("%d\t%d\t%d\t%d", p.Pool.Size, p.Pool.Free, p.Pool.Lowest, p.Pool.Exhausted)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%d\t\n", p.Name, p.Address, p.stage(), pool, p.Inband.RxPackets, p.Inband.TxPackets)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t\n", p.Name, p.Address, p.stage(), pool,
+			p.Stage.RxPackets, p.Stage.TxPackets, p.Stage.Dropped, p.Inband.RxPackets, p.Inband.TxPackets)
 	}
 	return table.Flush()
 }
@@ -408,8 +421,12 @@ func (p *Port) stage() string {
 	switch {
 	case !p.Oob:
 		return "in-band"
+	case !p.Up && !p.RealTime:
+		return "oob (down), not real-time"
 	case !p.Up:
 		return "oob (down)"
+	case !p.RealTime:
+		return "oob, not real-time"
 	}
 	return "oob"
 }
@@ -425,11 +442,9 @@ func (p *Port) tell(w io.Writer) error {
 	if p.Accepts != "" {
 		fmt.Fprintf(&b, ", takes %s", p.Accepts)
 	}
-	if p.Device == "" {
-		b.WriteByte('\n')
-	} else {
-		fmt.Fprintf(&b, "\n  in-band: received %d packets, %d bytes; sent %d packets, %d bytes\n",
-			p.Inband.RxPackets, p.Inband.RxBytes, p.Inband.TxPackets, p.Inband.TxBytes)
+	fmt.Fprintf(&b, "\n  oob: %v\n", p.Stage)
+	if p.Device != "" {
+		fmt.Fprintf(&b, "  in-band: %v\n", p.Inband)
 	}
 	if l := p.Pool; l != nil {
 		fmt.Fprintf(&b, "  pool: %d buffers of %d bytes, %d free, %d at the lowest, %d times empty\n",
@@ -450,7 +465,7 @@ func (d *Device) tell(w io.Writer) error {
 	if !d.Up {
 		link = "down"
 	}
-	fmt.Fprintf(&b, "device %s: MAC address %s, link %s, oob-capable, %s\n", d.Name, d.MAC, link, d.diversion())
+	fmt.Fprintf(&b, "device %s: MAC address %s, link %s, %s, %s\n  in all: %v\n", d.Name, d.MAC, link, d.driver(), d.diversion(), d.Traffic)
 	for _, g := range []struct {
 		name     string
 		counters []Counter

@@ -1,6 +1,7 @@
 package admin_test
 
 import (
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -32,6 +33,9 @@ func TestLoopbackPort(t *testing.T) {
 			t.Errorf("%s: %q, want %q", tc.line, out.String(), tc.want)
 		}
 	}
+	if port, err := socket.Named("lo"); err != nil || *port != neigh.Loopback {
+		t.Errorf("Named = %v, %v", port, err)
+	}
 	from, err := socket.OpenUDP(socket.Options{Task: 1, Local: netip.MustParseAddrPort("0.0.0.0:5000")})
 	b.ok(err)
 	to, err := socket.OpenUDP(socket.Options{Task: 2, Local: netip.MustParseAddrPort("127.0.0.1:6000")})
@@ -53,6 +57,9 @@ func TestLoopbackPort(t *testing.T) {
 	held, err := b.Disable("lo")
 	if err != nil || held != 0 || to.Readable() != 0 {
 		t.Errorf("Disable: %d buffers held, %d messages left, %v", held, to.Readable(), err)
+	}
+	if _, err := socket.Named("lo"); !errors.Is(err, socket.ErrNoPort) || !strings.Contains(err.Error(), "want one of rt0 rt0.42") {
+		t.Errorf("Named = %v", err)
 	}
 	if status := send(); status != socket.NoRoute {
 		t.Errorf("by the port that is off: %v", status)

@@ -126,6 +126,7 @@ func (d *device) settle(p *port) error {
 	for i, owner := range d.owner {
 		if owner == nil {
 			d.owner[i], p.place = p, i
+			p.moveIn()
 			return nil
 		}
 	}
@@ -134,7 +135,9 @@ func (d *device) settle(p *port) error {
 		if owner.enabled.Load() || bound(index) || socket.RemovePort(index) != nil {
 			continue
 		}
+		owner.moveOut()
 		d.owner[i], p.place, owner.place = p, i, none
+		p.moveIn()
 		return nil
 	}
 	return fmt.Errorf("%s: %w: %s has %d oob ports, or ports that sockets still use; that is all it can have",
@@ -162,7 +165,7 @@ func (a *Admin) reap() {
 
 // open makes the port exist for sockets, and lets frames in and out.
 func (p *port) open(pool int) error {
-	err := socket.SetPort(p.index(), socket.Port{Name: p.id(), Addr: p.address, MAC: p.mac, Pool: pool})
+	err := socket.SetPort(p.index(), socket.Port{Name: p.id(), Text: p.name, Addr: p.address, MAC: p.mac, Pool: pool})
 	if err == nil {
 		socket.Up(p.index())
 	}

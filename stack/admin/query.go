@@ -18,14 +18,6 @@ type Counter struct {
 	Value uint64 `json:"value"`
 }
 
-// Traffic is packets and their bytes.
-type Traffic struct {
-	RxPackets uint64 `json:"rx_packets"`
-	RxBytes   uint64 `json:"rx_bytes"`
-	TxPackets uint64 `json:"tx_packets"`
-	TxBytes   uint64 `json:"tx_bytes"`
-}
-
 // Pool is the pool of an oob port.
 type Pool struct {
 	Size        uint32 `json:"size"` // buffers
@@ -42,25 +34,28 @@ type Port struct {
 	VID       uint16   `json:"vid,omitempty"`
 	Address   string   `json:"address"`
 	Oob       bool     `json:"oob"`
+	RealTime  bool     `json:"real_time"`         // an oob port of a device with an oob-capable driver
 	Up        bool     `json:"up"`                // an oob port whose link is up
 	Accepts   string   `json:"accepts,omitempty"` // what of it is oob, in words
 	Pool      *Pool    `json:"pool,omitempty"`    // of an oob port, or one that was, and whose buffers are not all back
 	Sockets   []Socket `json:"sockets"`           // that are bound to it
 	Neighbour int      `json:"neighbours"`
 	Conflicts uint64   `json:"conflicts"`
-	Inband    Traffic  `json:"inband"` // in-band's packets on it
+	Stage     Load     `json:"oob_traffic"` // what the oob stage has taken, sent and dropped on it
+	Inband    Traffic  `json:"inband"`      // in-band's packets on it
 }
 
 // Device is the state of a real device.
 type Device struct {
 	Name       string    `json:"name"`
 	MAC        string    `json:"mac"`
-	OobCapable bool      `json:"oob_capable"`
+	OobCapable bool      `json:"oob_capable"` // false: a stock driver, not real-time
 	Up         bool      `json:"link_up"`
 	Diverted   bool      `json:"diverted"`
 	For        []string  `json:"diverted_for"` // what needs it to be
 	VLANs      string    `json:"vlans"`        // its VLAN rule
 	Ports      []string  `json:"ports"`
+	Traffic    Load      `json:"traffic"`  // in all: of both stages, and forwarded
 	Core       []Counter `json:"core"`     // what became of its frames in the oob stage
 	Counters   []Counter `json:"counters"` // the driver's, and between the stages
 }
@@ -105,9 +100,12 @@ func (a *Admin) describe(p *port, sockets []Socket, neighbours []neigh.Entry) Po
 	t := Port{
 		Name: p.name, VID: p.vid, Address: p.address.String(),
 		Oob: p.enabled.Load(), Up: p.live.Load(), Sockets: []Socket{}, Conflicts: p.conflicts.Load(),
+		Stage: p.load(),
 	}
+	t.RealTime = t.Oob
 	if !p.loop {
 		t.Device = a.devices[p.dev].name
+		t.RealTime = t.Oob && !a.devices[p.dev].stock
 	}
 	if t.Oob {
 		t.Accepts = p.accepts
@@ -157,8 +155,9 @@ func (a *Admin) Devices() []Device {
 
 func (a *Admin) describeDevice(dev uint32, d *device) Device {
 	t := Device{
-		Name: d.name, MAC: macText(d.mac), OobCapable: true, Up: d.up, Diverted: d.diverted.Load(),
+		Name: d.name, MAC: macText(d.mac), OobCapable: !d.stock, Up: d.up, Diverted: d.diverted.Load(),
 		For: append([]string{}, d.references()...), VLANs: vids.Format(&d.vlans), Ports: []string{}, Counters: []Counter{},
+		Traffic: a.load(dev),
 	}
 	for _, p := range d.ports {
 		t.Ports = append(t.Ports, p.name)

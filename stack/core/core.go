@@ -6,11 +6,12 @@
 //	//go:linkname Deliver mortise/stack/core.Deliver
 //	//go:linkname Copy mortise/stack/core.Copy
 //	//go:linkname Show mortise/stack/core.Show
+//	//go:linkname Answered mortise/stack/core.Answered
 //	//go:linkname Decided mortise/stack/core.Decided
 //	//go:linkname PendingEvents mortise/stack/core.PendingEvents
 //
 // and an image links the one that it imports; two of them, or none, do not link. stack/oob is Mortise's own; core/coretest has a
-// tiny one that shows what is needed. Submit is what the devices provide to it.
+// tiny one that shows what is needed, and image/tinycore is a firmware with it. Submit is what the devices provide to it.
 //
 // Stage: any. Does not support: two companion cores in an image.
 package core
@@ -33,6 +34,11 @@ const (
 	Forward uint32 = 1 << 30
 	Back    uint32 = 1 << 24
 	Ahead   uint32 = 1 << 25
+	// Fan, plus the number of destinations in bits 16 to 23: the frame is for several. For each of them, numbered from 0, Copy
+	// is called with a copy of the frame, or with the frame itself if that is not needed any more, and returns the action for it.
+	// A bit of the four lowest ones, the lowest one for destination 0, says that the frame is for it as it is: such destinations share
+	// it, on the devices that the next four times three bits name, and Copy is not called for them. PlainFor makes these bits.
+	Fan uint32 = 1<<30 | 1<<28
 	// Reply, plus the length of the answer in the low half: transmit Length(action) bytes of the slot on the device that
 	// received it. Actions from Reply on are replies: the shortest test is for what is most urgent.
 	Reply uint32 = 1 << 31
@@ -58,6 +64,21 @@ func Shift(action uint32) uint32 { return action>>25&1*4 - action>>24&1*4 }
 //oob:stage oob
 func To(action uint32) uint32 { return action >> 16 & 0xff }
 
+// Plain returns the set of destinations that the frame is for as it is, for Fan.
+//
+//oob:stage oob
+func Plain(action uint32) uint32 { return action & 0xf }
+
+// PlainTo returns the device of destination i, one of Plain's.
+//
+//oob:stage oob
+func PlainTo(action, i uint32) uint32 { return action >> (4 + 3*(i&3)) & 7 }
+
+// PlainFor returns what Fan's action says of destination i when the frame is for it as it is, on device dev.
+//
+//oob:stage inband
+func PlainFor(i, dev uint32) uint32 { return 1<<(i&3) | dev&7<<(4+3*(i&3)) }
+
 // Deliver decides on the frame of n bytes (FCS excluded) that dev received at addr, as frame.Memory.Frame returns it, and
 // returns the action. The stage that drives the device calls it for each frame, in the order of their arrival.
 //
@@ -70,12 +91,11 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32
 //oob:stage oob
 func Copy(dev Device, i uint32, addr uintptr, n uint32) uint32
 
-// Fan sends the frame of n bytes at addr, which Deliver has to decide on, to several destinations, and returns the action that Deliver is to return for
-// it. For each destination, numbered from 0, Copy is called with a copy of the frame, the last time with the frame itself, and returns the action for
-// it. d is the device's number. stack/divert provides it.
+// Answered is called behind each Reply, of a frame of n bytes: sent bytes of it are on their way, or none for want of room. What
+// the core counts of an answer it counts here, where nobody waits for it.
 //
 //oob:stage oob
-func Fan(d uint32, addr uintptr, n, outs uint32) (action uint32)
+func Answered(dev Device, n, sent uint32)
 
 // Show is called ahead of Deliver for each frame of a device that is listened to (divert.Device.Listen): the core may copy it, room
 // times at most, and returns how often it did. It changes nothing.

@@ -9,3 +9,11 @@ var clock uint32
 //
 //oob:stage any
 func now() uint32 { return clock }
+
+// wakes counts the calls of wakeInband.
+var wakes uint32
+
+// wakeInband is counted.
+//
+//oob:stage oob
+func wakeInband() { wakes++ }

@@ -8,3 +8,8 @@ import "mortise/stack/stage"
 //
 //oob:stage any
 func now() uint32 { return stage.Now() }
+
+// wakeInband has in-band's interrupt service run.
+//
+//oob:stage oob
+func wakeInband() { stage.Wake() }

@@ -6,14 +6,18 @@
 // Slots. All devices share one memory. Each has three shares of its slots that never change size: the driving stage's (the
 // receive ring, what is being transmitted, a reserve), in-band's for receiving and in-band's for sending. A frame crosses
 // by a swap, to in-band as to another device: the receiver gives an empty slot for each full one, so that a slow one
-// exhausts its own share only.
+// exhausts its own share only. Only what goes to several devices as it came is in several transmit rings: see share.go.
 //
 // Order. In an activation each received frame is decided at once and its answer started before the next one is looked
 // at; what is in-band's crosses when all are decided. In-band's frames to send leave txReserve descriptors to the oob
 // stage.
 //
-// Stage: oob.go runs in the stage that drives the device, inband.go in-band. Does not support: more than one driver kind
-// (it calls drivers/enet statically), several queues per device.
+// Drivers. It calls drivers/enet's Port statically. A device with a driver that is not oob-capable has a Port, too, and behind
+// its rings a goroutine with that driver (drivers/stock): to the code here that is a controller which raises a software
+// interrupt and whose frames leave late. What it differs in is that in-band must be woken to send (deferred.go).
+//
+// Stage: oob.go runs in the stage that drives the device, deferred.go in the oob stage, inband.go in-band. Does not support:
+// several queues per device.
 package divert
 
 import (
@@ -65,7 +69,7 @@ const (
 	TxFull                      // an answer of the oob stage found the transmit ring full, and was dropped
 	TxForward                   // sent for another device, from which it came
 	ForwardDown                 // drop: to be forwarded to a device that the oob stage does not drive
-	ForwardFull                 // drop: to be forwarded to a device whose transmit ring or reserve, or beyond the copies of an activation
+	ForwardFull                 // drop: to be forwarded to a device without room, or beyond what an activation may copy or share
 	Throttled                   // activations that used up their budget; reception paused until the next tick
 	NumCounters
 )
@@ -82,7 +86,7 @@ var counterInfo = [NumCounters]Count{
 	TxFull:       {Name: "tx_full", Help: "answers that found the transmit ring full", Drop: true},
 	TxForward:    {Name: "tx_forward", Help: "queued for another device, from which they came"},
 	ForwardDown:  {Name: "forward_down", Help: "to be forwarded to a device that is not diverted", Drop: true},
-	ForwardFull:  {Name: "forward_full", Help: "to be forwarded, and the other device had no room", Drop: true},
+	ForwardFull:  {Name: "forward_full", Help: "to be forwarded, and the other device had no room, or too many were for several", Drop: true},
 	Throttled:    {Name: "throttled", Help: "activations that used up their budget"},
 }
 
@@ -94,10 +98,13 @@ const (
 	Rearm
 )
 
-// What device.diverted says beside 0, a device that is in-band's.
+// What device.diverted says beside 0, a device that is in-band's. A device whose driver runs in the oob stage is driven or
+// listened: driven or more, which one comparison tells.
 const (
-	driven   = 1
-	listened = 2 // each frame is shown to the companion core ahead of its decision: core.Show
+	carried         = 1 // a stock driver's, see deferred.go
+	carriedListened = 2
+	driven          = 3
+	listened        = 4 // each frame is shown to the companion core ahead of its decision: core.Show
 )
 
 // device is the state of one device: no pointer, so that oob code may store to it.
@@ -106,9 +113,11 @@ type device struct {
 
 	core      core.Device // the device to the companion core
 	index     uint32      // in table
-	diverted  uint32      // driven: frames go to the companion core first; or listened
+	diverted  uint32      // carried, driven: frames go to the companion core first; or listened; 0: they do not
 	listen    uint32      // 1: the companion core wants to be shown all frames, while diverted
 	shown     uint32      // copies that it has made in this activation
+	rounds    uint32      // destinations of this activation's frames for several that were changed
+	extra     uint32      // further destinations of this activation's frames
 	copied    uint32      // frames of this activation that were copied
 	forwarded uint32      // 1: this activation has sent frames on another device
 	throttled uint32      // 1: reception is masked until the next tick
@@ -116,6 +125,9 @@ type device struct {
 	winFrames uint32      // frames handed to in-band in it
 	winTicks  uint32      // length of a window, counter ticks
 	winCap    uint32      // frames for in-band per window
+
+	rxForwards, rxForwarded uint32 // frames that went on to other devices, and their bytes
+	txForwarded             uint32 // bytes of frames from other devices
 
 	mem    frame.Memory
 	frames uintptr          // mem.Frame(0)

@@ -12,6 +12,9 @@ import (
 
 	"mortise/drivers/enet"
 	"mortise/drivers/mmio"
+	"mortise/drivers/nic"
+	"mortise/drivers/phy"
+	"mortise/drivers/stock"
 	"mortise/stack/core"
 	"mortise/stack/frame"
 )
@@ -23,19 +26,34 @@ type Hooks struct {
 	// Route sends the device's interrupt to the oob stage or to in-band; between its disabling and enabling the
 	// interrupt, no activation for the device begins.
 	Route func(toOob bool)
+	// Raise begins an activation that polls the device, and returns when it has ended: the interrupt of a device with a stock
+	// driver. Only such a device needs it.
+	Raise func()
 }
 
 // Config describes a device to New.
 type Config struct {
 	Name     string
-	Driver   enet.Config // the controller; its Memory is the one of all devices
-	TickHz   uint32      // rate of the stage's counter
-	CapPerMS uint32      // frames handed to in-band per millisecond while diverted; 0: DefaultCapPerMS
+	Driver   enet.Config     // the controller; its Memory is the one of all devices
+	Stock    *stock.Hardware // in the controller's place: Driver.Base is where its Port's registers would be
+	TickHz   uint32          // rate of the stage's counter
+	CapPerMS uint32          // frames handed to in-band per millisecond while diverted; 0: DefaultCapPerMS
 	Hooks    Hooks
 }
 
 // DefaultCapPerMS lets in-band have 32,000 frames a second: four times what full-size frames need at 100 Mbit/s.
 const DefaultCapPerMS = 32
+
+// A Driver is the in-band half of a device's driver: enet.Device's, or stock.Device's.
+type Driver interface {
+	nic.Device
+	// Init and Reinit build the rings, with slots in the receive ring; Held appends those that the rings hold. See enet.Device.
+	Init(slots []uint32) error
+	Reinit(slots []uint32) error
+	Held(slots []uint32) []uint32
+	Link() nic.Link
+	phy.Bus
+}
 
 // A Device is the in-band half of a device: what gVisor's endpoint sends and receives over, and the switch of its
 // diversion. It implements inband.Link.
@@ -43,7 +61,8 @@ type Device struct {
 	d      uint32
 	name   string
 	mac    [6]byte
-	driver *enet.Device
+	driver Driver
+	stock  *stock.Device // driver, if it is that
 	hooks  Hooks
 
 	rx     sync.Mutex // consumer of rxFull
@@ -57,6 +76,7 @@ type Device struct {
 	}
 
 	noTxSlot atomic.Uint32
+	traffic  traffic
 	up       atomic.Bool
 }
 
@@ -82,22 +102,66 @@ func New(d uint32, c Config) (*Device, error) {
 		winTicks: c.TickHz / 1000, winCap: c.CapPerMS,
 		mem: c.Driver.Memory, frames: c.Driver.Memory.Frame(0),
 	}
-	driver, err := enet.New(&v.hw, c.Driver)
-	if err != nil {
+	p := &Device{d: d, name: c.Name, mac: c.Driver.MAC, hooks: c.Hooks, notify: make(chan struct{}, 1)}
+	if err := p.drive(&v.hw, c); err != nil {
 		return nil, fmt.Errorf("device %s: %w", c.Name, err)
 	}
-	p := &Device{
-		d: d, name: c.Name, mac: c.Driver.MAC, driver: driver, hooks: c.Hooks, notify: make(chan struct{}, 1),
-	}
-	own := newStock(v.mem.Slots)
+	own := newOwners(v.mem.Slots)
 	for s := range own {
 		own[s] = uint32(s)/SlotsPerDevice != d
 	}
-	if err := driver.Init(p.distribute(own)); err != nil {
+	if err := p.driver.Init(p.distribute(own)); err != nil {
 		return nil, fmt.Errorf("device %s: %w", c.Name, err)
 	}
 	all[d] = p
 	return p, nil
+}
+
+// Carry carries the frames of a device with a stock driver, for ever: a goroutine of its own runs it, from before Serve. For any other
+// it returns at once.
+func (p *Device) Carry() {
+	if p.stock != nil {
+		p.stock.Run()
+	}
+}
+
+// drive makes the device's driver.
+func (p *Device) drive(hw *enet.Port, c Config) (err error) {
+	if c.Stock == nil {
+		p.driver, err = enet.New(hw, c.Driver)
+		return err
+	}
+	p.stock, err = stock.New(hw, stock.Config{Rings: c.Driver, Hardware: *c.Stock, Arrived: p.arrived, Sent: p.sent})
+	p.driver = p.stock
+	return err
+}
+
+// arrived has the frames that a stock driver has received looked at, by the stage that drives the device.
+func (p *Device) arrived() {
+	p.tx.Lock() // the device must not change hands in between
+	if mmio.Load(&table[p.d].diverted) != 0 {
+		p.hooks.Raise()
+	}
+	p.tx.Unlock()
+	if mmio.Load(&table[p.d].diverted) == 0 {
+		p.wake()
+	}
+}
+
+// sent has frames queued that wait for transmit descriptors, now that a stock driver has sent some.
+func (p *Device) sent() {
+	v := &table[p.d]
+	switch {
+	case v.txFull.Len() == 0:
+	case mmio.Load(&v.diverted) != 0:
+		p.hooks.Kick()
+	default:
+		p.tx.Lock()
+		if mmio.Load(&v.diverted) == 0 {
+			p.send()
+		}
+		p.tx.Unlock()
+	}
 }
 
 // Adopt makes c what the companion core knows device d by: before Serve first, then whenever the core has another
@@ -110,6 +174,9 @@ func Adopt(d uint32, c core.Device) { table[d%Devices].core = c }
 func (p *Device) Serve(toOob bool) {
 	p.setDiverted(toOob)
 	table[p.d].hw.Unmask()
+	if p.stock != nil {
+		p.arrived() // what came before
+	}
 }
 
 // setDiverted names the stage that drives the device. The caller holds both locks, or nothing runs yet. An activation for
@@ -118,7 +185,7 @@ func (p *Device) Serve(toOob bool) {
 func (p *Device) setDiverted(on bool) {
 	v := &table[p.d]
 	if on {
-		mmio.Store(&v.diverted, driven+v.listen)
+		mmio.Store(&v.diverted, p.byOob()+v.listen)
 		p.hooks.Route(true)
 		return
 	}
@@ -139,8 +206,16 @@ func (p *Device) Listen(on bool) {
 		v.listen = 1
 	}
 	if mmio.Load(&v.diverted) != 0 {
-		mmio.Store(&v.diverted, driven+v.listen)
+		mmio.Store(&v.diverted, p.byOob()+v.listen)
 	}
+}
+
+// byOob returns what device.diverted says when the oob stage has the device.
+func (p *Device) byOob() uint32 {
+	if p.stock != nil {
+		return carried
+	}
+	return driven
 }
 
 // Rebuild sets the controller and the driving stage's slots up anew, for a change of the controller's setting, then lets the
@@ -151,6 +226,8 @@ func (p *Device) Rebuild(divert bool) error {
 	defer p.rx.Unlock()
 	p.tx.Lock()
 	defer p.tx.Unlock()
+	lend, _ := p.recall() // what its own transmitter does not send comes back with the ring
+	defer lend()
 	p.setDiverted(false)
 	v := &table[p.d]
 	v.throttled = 0
@@ -158,6 +235,7 @@ func (p *Device) Rebuild(divert bool) error {
 	if err != nil {
 		return fmt.Errorf("device %s: %w", p.name, err)
 	}
+	slots = p.takeBack(slots)
 	for s, ok := v.free.Get(); ok; s, ok = v.free.Get() {
 		slots = append(slots, s)
 	}
@@ -184,24 +262,40 @@ func (p *Device) resume(divert bool) {
 	if divert {
 		p.setDiverted(true)
 		p.hooks.Kick()
+		if p.stock != nil {
+			p.hooks.Raise() // for what arrived before, as a controller does when it is unmasked
+		}
 	} else {
 		p.send()
 	}
 	table[p.d].hw.Unmask()
+	if p.stock != nil {
+		p.stock.Wake()
+	}
 	p.wake()
 }
 
 // Divert takes the device to the oob stage (on) or in-band, with traffic flowing: no frame is lost, none goes both ways,
 // since the interrupt is disabled while the property changes and the ring's state is the same for both stages. A device that
 // is the oob stage's already is left alone: a tick that came while it was not would pass it by, and there is no other.
-func (p *Device) Divert(on bool) {
+//
+// Off fails, and changes nothing, while frames of the device's, or on it, are under way for several devices, and one of their
+// transmitters does not send them.
+func (p *Device) Divert(on bool) error {
 	p.rx.Lock()
 	defer p.rx.Unlock()
 	p.tx.Lock()
 	defer p.tx.Unlock()
 	v := &table[p.d]
-	if on && mmio.Load(&v.diverted) != 0 {
-		return
+	if mmio.Load(&v.diverted) != 0 {
+		if on {
+			return nil
+		}
+		lend, ok := p.recall()
+		defer lend()
+		if !ok {
+			return fmt.Errorf("device %s: %d frames for several devices have not been sent in %v", p.name, mmio.Load(&lent), callTries*callPause)
+		}
 	}
 	p.setDiverted(false)
 	if on && v.throttled != 0 {
@@ -211,10 +305,53 @@ func (p *Device) Divert(on bool) {
 		v.throttled = 0
 	}
 	p.resume(on)
+	return nil
+}
+
+// callPause and callTries bound how long in-band waits for slots that are lent: ten times what 64 full-size frames take at 100 Mbit/s.
+const (
+	callPause = time.Millisecond
+	callTries = 80
+)
+
+// recall has the oob stage lend no more slots, and waits until none is lent. lend lets it lend again, when the device has changed hands.
+// ok is false when a transmitter stands still.
+func (p *Device) recall() (lend func(), ok bool) {
+	atomic.AddUint32(&calledIn, 1)
+	for range callTries {
+		if mmio.Load(&lent) == 0 {
+			break
+		}
+		if p.hooks.Kick(); mmio.Load(&lent) != 0 {
+			time.Sleep(callPause)
+		}
+	}
+	return func() { atomic.AddUint32(&calledIn, ^uint32(0)) }, mmio.Load(&lent) == 0
+}
+
+// takeBack returns those of slots, which the controller held, that are the device's. Those that it shared with another one go to their
+// owner, when that one is done too: the device may be it.
+func (p *Device) takeBack(slots []uint32) []uint32 {
+	own := slices.DeleteFunc(slots, func(s uint32) bool {
+		shared := shares[s%frame.MaxSlots] != 0
+		if shared {
+			returned.Push(frame.Ref{Slot: uint16(s)})
+		}
+		return shared
+	})
+	if returned.Len() != 0 {
+		p.hooks.Kick() // calledIn is set
+	}
+	return own
 }
 
 // Interrupt is called in-band when the device's interrupt was routed there, or when the oob stage woke in-band.
 func (p *Device) Interrupt() {
+	if p.stock != nil {
+		p.stock.Interrupt()
+		p.wake()
+		return
+	}
 	p.tx.Lock() // the device must not change hands in between
 	if v := &table[p.d]; mmio.Load(&v.diverted) == 0 {
 		v.hw.Mask() // until Receive has emptied the ring
@@ -261,6 +398,7 @@ func (p *Device) Receive(max int, f func(b []byte)) (n int) {
 		if !ok {
 			break
 		}
+		p.traffic.received(int(r.Len))
 		f(bytesAt(v.mem.Frame(uint32(r.Slot)), int(r.Len)))
 		v.rxEmpty.Push(frame.Ref{Slot: r.Slot})
 	}
@@ -292,11 +430,15 @@ func (p *Device) Send(n int, fill func(b []byte)) bool {
 	fill(b[:n])
 	clear(b[n:])
 	v.txFull.Push(frame.Ref{Slot: r.Slot, Len: uint16(len(b))})
-	if mmio.Load(&v.diverted) != 0 {
-		p.hooks.Kick()
+	p.traffic.sent(len(b))
+	if mmio.Load(&v.diverted) == 0 {
+		p.send()
 		return true
 	}
-	p.send()
+	p.hooks.Kick()
+	if p.stock != nil {
+		p.stock.Wake()
+	}
 	return true
 }
 
@@ -308,6 +450,9 @@ const retryAfter = 4 * time.Millisecond
 func (p *Device) send() {
 	if Send(p.d)&Rearm != 0 {
 		time.AfterFunc(retryAfter, p.wake)
+	}
+	if p.stock != nil {
+		p.stock.Wake()
 	}
 }
 
@@ -362,7 +507,10 @@ func (p *Device) setFilter() error {
 }
 
 // Driver returns the controller's in-band half: link, MDIO, statistics.
-func (p *Device) Driver() *enet.Device { return p.driver }
+func (p *Device) Driver() Driver { return p.driver }
+
+// RealTime reports whether the driver runs in the oob stage: that of any other is not real-time, whatever serves it.
+func (p *Device) RealTime() bool { return p.stock == nil }
 
 // Count is the value of a named counter.
 type Count struct {

@@ -1,6 +1,7 @@
 package divert
 
 import (
+	"math/bits"
 	_ "unsafe" // for linkname
 
 	"mortise/drivers/enet"
@@ -41,15 +42,21 @@ func Poll(d uint32) uint32 {
 				if action >= core.Reply {
 					if v.hw.Send(slot, core.Length(action)) || v.sendAgain(slot, core.Length(action)) {
 						counters[v.index%Devices][TxOob]++
+						core.Answered(v.core, n, core.Length(action))
 					} else {
 						counters[v.index%Devices][TxFull]++
+						core.Answered(v.core, n, 0)
 						v.free.Put(slot)
 					}
 				} else if action == core.Inband {
 					v.leave(slot, n)
 				} else {
-					if action >= core.Forward {
+					if action >= core.Fan {
+						slot = v.fan(slot, n, action)
+						v.tally(n)
+					} else if action >= core.Forward {
 						slot = v.forward(slot, action)
+						v.tally(n)
 					} else if action >= core.Kept {
 						slot = core.Slot(action)
 					}
@@ -101,12 +108,23 @@ func (v *device) inbandOrShown(slot, n, i uint32) (action uint32) {
 	if v.diverted == 0 {
 		return core.Inband
 	}
+	addr := v.frames + uintptr(slot)*frame.SlotSize
+	if v.diverted == carried {
+		return core.Deliver(v.core, addr, n)
+	}
 	if i == 1 {
 		v.shown = 0
 	}
-	addr := v.frames + uintptr(slot)*frame.SlotSize
 	v.shown += core.Show(v.core, addr, n, core.MaxShown-v.shown)
 	return core.Deliver(v.core, addr, n)
+}
+
+// tally counts a frame of n bytes that has gone on to other devices.
+//
+//oob:stage oob
+func (v *device) tally(n uint32) {
+	v.rxForwards++
+	v.rxForwarded += n
 }
 
 // leave puts a frame on the list of those that are in-band's.
@@ -159,6 +177,7 @@ func (v *device) forward(slot, action uint32) uint32 {
 		return slot
 	}
 	counters[w.index%Devices][TxForward]++
+	w.txForwarded += n
 	v.forwarded = 1
 	empty, _ := w.free.Get()
 	return empty
@@ -167,42 +186,47 @@ func (v *device) forward(slot, action uint32) uint32 {
 // maxFan bounds the destinations of a frame.
 const maxFan = 4
 
-// Fan is core.Fan. That it is called by Deliver, and not behind it, makes the bound of an activation less: a frame that is
-// sent to several is none that a socket takes.
-//
-//oob:stage oob
-//go:linkname Fan mortise/stack/core.Fan
-func Fan(d uint32, addr uintptr, n, outs uint32) (action uint32) {
-	v := &table[d%Devices]
-	return core.Kept | v.fan(uint32(addr-v.frames)/frame.SlotSize, n, outs)
-}
-
-// fan is forward for several devices: copies of the frame of n bytes go to all destinations but the last, the frame itself there.
-// It returns an empty slot.
+// fan is forward for several devices. Those for which the frame stays as it is share its slot. Of the others each gets a copy, but
+// the last one the frame itself if nobody shares it.
 //
 //oob:stage oob
 //go:noinline
-func (v *device) fan(slot, n, outs uint32) uint32 {
-	//oob:total rxBudget+enet.MaxAligned divert.Poll a round for each frame, and one for each copy that mayCopy allows
-	for i := uint32(0); i < maxFan; i++ {
-		extra := slot
-		if i+1 < outs {
-			if v.free.Len() <= rxBudget+1 || !v.mayCopy() { // what this device's own reception needs stays
-				counters[v.index%Devices][ForwardFull] += outs - 1 - i
-				i = outs - 1
-			} else {
-				extra, _ = v.free.Get()
-				frame.Copy(v.mem.Buffer(extra), v.mem.Buffer(slot), n+frame.Pad)
-			}
+func (v *device) fan(slot, n, action uint32) uint32 {
+	plain := core.Plain(action)
+	changed := (uint32(1)<<(core.To(action)%(maxFan+1)) - 1) &^ plain
+	if plain != 0 {
+		v.lend(slot, n, action)
+	}
+	//oob:total maxChanged divert.Poll v.rounds counts the rounds of an activation
+	for i := 0; i < maxFan && changed != 0; i++ {
+		if v.rounds >= maxChanged {
+			counters[v.index%Devices][ForwardFull] += count(changed)
+			break
 		}
-		extra = v.sendCopy(i, extra, n)
-		if i+1 >= outs {
+		v.rounds++
+		v.forwarded = 1 // settle starts anew
+		to, rest := uint32(bits.TrailingZeros32(changed)), changed&(changed-1)
+		whole := plain|rest == 0                                    // nobody else needs the frame
+		if !whole && (v.free.Len() <= rxBudget+1 || !v.mayCopy()) { // what this device's own reception needs stays
+			counters[v.index%Devices][ForwardFull] += count(changed)
+			if plain != 0 {
+				break
+			}
+			counters[v.index%Devices][ForwardFull]--
+			whole, to, rest = true, 31-uint32(bits.LeadingZeros32(changed)), 0
+		}
+		changed = rest
+		extra := slot
+		if !whole {
+			extra, _ = v.free.Get()
+			frame.Copy(v.mem.Buffer(extra), v.mem.Buffer(slot), n+frame.Pad)
+		}
+		if extra = v.sendCopy(to, extra, n); whole {
 			return extra
 		}
 		v.free.Put(extra)
 	}
-	counters[v.index%Devices][ForwardFull]++ // cannot be: no rule has so many
-	return slot
+	return v.lending(slot)
 }
 
 // sendCopy sends the frame of n bytes in slot to destination i, and returns an empty slot for it.
@@ -235,7 +259,7 @@ func (v *device) mayCopy() bool {
 //go:linkname Submit mortise/stack/core.Submit
 func Submit(d, slot, n uint32) (empty uint32, ok bool) {
 	v := &table[d%Devices]
-	if v.diverted == 0 {
+	if v.diverted < driven && !v.deferred() {
 		return 0, false
 	}
 	if v.free.Len() <= rxBudget || !v.hw.Send(slot, n) {
@@ -266,9 +290,9 @@ func Room(d uint32) bool {
 //
 //oob:stage oob
 func (v *device) settle() {
-	v.forwarded, v.copied = 0, 0
+	v.forwarded, v.copied, v.extra, v.rounds = 0, 0, 0, 0
 	for i := uint32(1); i < Devices; i++ {
-		if w := &table[(v.index+i)%Devices]; w.diverted != 0 {
+		if w := &table[(v.index+i)%Devices]; w.diverted >= driven || w.deferred() {
 			w.reclaim()
 		}
 	}
@@ -319,6 +343,10 @@ func (v *device) reclaim() {
 		if !ok {
 			return
 		}
+		if shares[slot%frame.MaxSlots] != 0 {
+			unshare(slot)
+			continue
+		}
 		v.free.Put(slot)
 	}
 }
@@ -332,6 +360,10 @@ func (v *device) makeRoom() {
 		slot, ok := v.hw.Reclaim()
 		if !ok {
 			return
+		}
+		if shares[slot%frame.MaxSlots] != 0 {
+			unshare(slot)
+			continue
 		}
 		v.free.Put(slot)
 	}
@@ -396,6 +428,9 @@ func Tick(d uint32) uint32 {
 //
 //oob:stage oob
 func Kicked() (todo uint32) {
+	if calledIn != 0 {
+		callIn()
+	}
 	for d := range uint32(Devices) {
 		if table[d].diverted != 0 {
 			todo |= Send(d)

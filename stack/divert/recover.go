@@ -8,13 +8,13 @@ import (
 	"mortise/stack/frame"
 )
 
-// stock tells, for each slot of the memory that all devices share, whether it has an owner.
-type stock []bool
+// owners tells, for each slot of the memory that all devices share, whether it has an owner.
+type owners []bool
 
-func newStock(slots uint32) stock { return make(stock, slots) }
+func newOwners(slots uint32) owners { return make(owners, slots) }
 
 // claim gives slot an owner and reports whether it had none.
-func (t stock) claim(slot uint32) bool {
+func (t owners) claim(slot uint32) bool {
 	if slot >= uint32(len(t)) || t[slot] {
 		return false
 	}
@@ -44,10 +44,11 @@ func Recover(devices ...*Device) (rest []uint32, err error) {
 	for _, p := range devices {
 		p.setDiverted(false)
 		v := &table[p.d]
-		v.throttled, v.forwarded, v.copied, v.lefts = 0, 0, 0, 0
+		v.throttled, v.forwarded, v.copied, v.extra, v.rounds, v.lefts = 0, 0, 0, 0, 0, 0
 		lost[p] = true
 	}
-	own := newStock(table[devices[0].d].mem.Slots)
+	shares, lent, returned = [frame.MaxSlots]uint8{}, 0, frame.Ring{}
+	own := newOwners(table[devices[0].d].mem.Slots)
 	for _, p := range all {
 		if p != nil && !lost[p] {
 			p.claimAll(own)
@@ -77,7 +78,7 @@ func Recover(devices ...*Device) (rest []uint32, err error) {
 }
 
 // claimAll makes the device the owner of every slot it has. The caller holds its locks, and it is not diverted.
-func (p *Device) claimAll(own stock) {
+func (p *Device) claimAll(own owners) {
 	v := &table[p.d]
 	p.keepCrossing(own)
 	for _, s := range p.driver.Held(nil) {
@@ -89,7 +90,7 @@ func (p *Device) claimAll(own stock) {
 }
 
 // keepCrossing makes in-band the owner of what the crossing rings hold, its share at most.
-func (p *Device) keepCrossing(own stock) {
+func (p *Device) keepCrossing(own owners) {
 	v := &table[p.d]
 	rx := keep(&v.rxFull, own, inbandRx)
 	keep(&v.rxEmpty, own, inbandRx-rx)
@@ -99,7 +100,7 @@ func (p *Device) keepCrossing(own stock) {
 
 // keep claims the slots that r holds, and returns how many there are, room at most. What a fault in the middle of a swap
 // left there twice or beside the share's size, and what is no slot, is taken out.
-func keep(r *frame.Ring, own stock, room uint32) (n uint32) {
+func keep(r *frame.Ring, own owners, room uint32) (n uint32) {
 	for i := r.Len(); i > 0; i-- {
 		ref, _ := r.Pop()
 		if n < room && own.claim(uint32(ref.Slot)) {
@@ -112,7 +113,7 @@ func keep(r *frame.Ring, own stock, room uint32) (n uint32) {
 
 // distribute fills up the device's shares with slots that nobody owns: in-band's first, then the receive ring, whose slots
 // it returns, then the reserve. keepCrossing has counted in what in-band has.
-func (p *Device) distribute(own stock) (ring []uint32) {
+func (p *Device) distribute(own owners) (ring []uint32) {
 	v := &table[p.d]
 	next := uint32(0)
 	take := func() uint32 {

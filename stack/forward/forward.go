@@ -4,8 +4,8 @@
 // A Classifier is a table of up to 64 rules (package rules) and what each of them does. A change of a frame is a tag pushed, popped
 // or rewritten, a priority, other MAC addresses, other IPv4 addresses and UDP ports, with the checksums brought up to date as RFC
 // 1624 has it: a wrong one stays wrong. A pushed or popped tag moves the frame's start by four bytes into or out of the slot's
-// headroom, and with it only the MAC addresses: nothing else is copied. For each further destination the frame is copied once, by
-// stack/divert, ahead of the changes.
+// headroom, and with it only the MAC addresses: nothing else is copied. Of several destinations, those that get the frame as it is share
+// it; each of the others gets a copy ahead of its changes, but the last one where nobody shares the frame. Both are stack/divert's.
 //
 // Stage: oob.go oob, the rest in-band. Follows: IEEE 802.1Q-2018 9 (tags), RFC 1624 (incremental checksums, 1994), RFC 768 (UDP,
 // 1980). Does not support: time to live (it forwards between ports of one network, as a bridge does), IPv6 addresses, fragments of
@@ -13,6 +13,7 @@
 package forward
 
 import (
+	"mortise/stack/core"
 	"mortise/stack/filter"
 	"mortise/stack/filter/rules"
 )
@@ -29,8 +30,24 @@ type Classifier struct {
 // Rule is what becomes of the frames of a rule.
 type Rule struct {
 	Outs    uint32 // destinations; 0: Verdict says
+	Plain   uint32 // what core.Fan says of those that get the frame as it is: Complete fills it in
 	Verdict filter.Verdict
 	Out     [MaxOuts]Out
+}
+
+// Complete fills in what follows from the rest.
+//
+//oob:stage inband
+func (c *Classifier) Complete() {
+	for i := range c.Rule {
+		r := &c.Rule[i]
+		r.Plain = 0
+		for j := range r.Outs {
+			if r.Out[j%MaxOuts].Ops == 0 {
+				r.Plain |= core.PlainFor(j, r.Out[j%MaxOuts].Dev)
+			}
+		}
+	}
 }
 
 // Out is a destination: a device, and how the frame is changed for it. Addresses and numbers are in wire order.

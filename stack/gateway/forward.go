@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
+	"mortise/stack/filter"
 	"mortise/stack/filter/rules"
 	"mortise/stack/filter/rules/compile"
 )
@@ -138,9 +138,10 @@ func (f *forwarding) rule(n *node, i int) *Forward {
 		return nil
 	}
 	rule := &Forward{Name: fmt.Sprintf("rule-%d", i)}
-	from := t.need("from", "the name of a device")
+	var source *Port
+	from := t.need("from", wantPlace)
 	if from != nil {
-		rule.From = f.device(from)
+		rule.From, source = f.place(from)
 	}
 	at := n
 	if name := t.get("name"); name != nil {
@@ -161,9 +162,12 @@ func (f *forwarding) rule(n *node, i int) *Forward {
 		f.refuse(verdict, "expected nothing beside %s", to.field)
 		fallthrough
 	case to != nil:
-		rule.To = f.destinations(to)
+		rule.To = f.destinations(to, source)
 	}
 	rule.Match = f.match(t)
+	if source != nil && rule.Match != nil {
+		f.onPort(t, rule.Match, source)
+	}
 	t.done()
 	return rule
 }
@@ -195,23 +199,55 @@ func (f *forwarding) match(t *table) *compile.Rule {
 	return rule
 }
 
-// device reads the name of a device that the oob stage must drive, which follows by itself; "" when it is none.
-func (f *forwarding) device(n *node) string {
-	want := "the name of a device"
-	name, ok := f.text(n, want)
-	if !ok {
-		return ""
+// onPort narrows a match down to the frames of a port.
+func (f *forwarding) onPort(t *table, match *compile.Rule, p *Port) {
+	if n := t.get("vlan"); n != nil {
+		f.refuse(n, "expected nothing beside from, which is a port and says so already")
+		return
 	}
-	i := slices.IndexFunc(f.c.Devices, func(d Device) bool { return d.Name == name })
-	if i < 0 {
-		var names []string
-		for _, d := range f.c.Devices {
-			names = append(names, d.Name)
+	if p.VID == 0 {
+		if n := t.get("pcp"); n != nil {
+			f.refuse(n, "expected nothing beside from, whose frames have no tag")
+			return
 		}
-		f.fail(n, "%s: %s", want, strings.Join(names, ", "))
-		return ""
+		match.Untagged = true
+		return
 	}
-	d := &f.c.Devices[i]
+	match.VLANs = new(filter.VIDSet)
+	match.VLANs.Add(p.VID)
+}
+
+const wantPlace = "the name of a device or a port"
+
+// place reads the name of a device, which the oob stage must drive, and that follows by itself; or of a port on one. "" when it is
+// neither.
+func (f *forwarding) place(n *node) (device string, p *Port) {
+	name, ok := f.text(n, wantPlace)
+	if !ok {
+		return "", nil
+	}
+	var names []string
+	for i := range f.c.Devices {
+		d := &f.c.Devices[i]
+		if d.Name == name {
+			return f.drive(n, d), nil
+		}
+		names = append(names, d.Name)
+		for j := range d.Ports {
+			if p := &d.Ports[j]; p.Name(d.Name) == name {
+				return f.drive(n, d), p
+			} else if p.Name(d.Name) != d.Name {
+				names = append(names, p.Name(d.Name))
+			}
+		}
+	}
+	f.fail(n, "%s: %s", wantPlace, strings.Join(names, ", "))
+	return "", nil
+}
+
+// drive has the oob stage drive the device that n names.
+func (f *forwarding) drive(n *node, d *Device) string {
+	name := d.Name
 	if d.Divert {
 		return name
 	}
@@ -247,8 +283,8 @@ func (f *forwarding) divertField(device string) *node {
 }
 
 // destinations reads one destination, or an array of them: each the name of a device or a table.
-func (f *forwarding) destinations(n *node) (list []Destination) {
-	want := fmt.Sprintf("a device's name, a table with one, or an array of up to %d of these", MaxDestinations)
+func (f *forwarding) destinations(n *node, source *Port) (list []Destination) {
+	want := fmt.Sprintf("a device's or port's name, a table with one, or an array of up to %d of these", MaxDestinations)
 	nodes := []*node{n}
 	if n.isArray() {
 		nodes = n.kids
@@ -260,21 +296,23 @@ func (f *forwarding) destinations(n *node) (list []Destination) {
 	for _, k := range nodes {
 		switch {
 		case k.isTable():
-			list = append(list, f.destination(k))
+			list = append(list, f.destination(k, source))
 		case k.isArray():
 			f.fail(k, "%s", want)
 		default:
-			list = append(list, Destination{Device: f.device(k)})
+			d, p := f.destinationOf(k, source)
+			list = append(list, f.tagged(d, source, p))
 		}
 	}
 	return list
 }
 
 // destination reads a destination with what is changed.
-func (f *forwarding) destination(n *node) (d Destination) {
+func (f *forwarding) destination(n *node, source *Port) (d Destination) {
 	t := f.table(n, nil)
-	if k := t.need("device", "the name of a device"); k != nil {
-		d.Device = f.device(k)
+	var to *Port
+	if k := t.need("device", wantPlace); k != nil {
+		d, to = f.destinationOf(k, source)
 	}
 	push, vid, pcp, pop := t.get("push"), t.get("vid"), t.get("pcp"), t.get("pop")
 	d.Pop = f.flag(pop, false)
@@ -297,11 +335,50 @@ func (f *forwarding) destination(n *node) (d Destination) {
 	if push != nil && d.Pop {
 		f.refuse(pop, "expected nothing beside %s", push.field)
 	}
+	for _, k := range []*node{push, vid, pop} {
+		if k != nil && to != nil {
+			f.refuse(k, "expected nothing beside device, which is a port and says so already")
+		}
+	}
+	if to != nil {
+		tagged := f.tagged(d, source, to)
+		if d.PCP != nil && tagged.Push != nil {
+			tagged.Push.PCP, d.PCP = *d.PCP, nil
+		} else if d.PCP != nil && to.VID == 0 {
+			f.refuse(pcp, "expected nothing beside device, whose frames have no tag")
+		}
+		d.Push, d.Pop, d.VID = tagged.Push, tagged.Pop, tagged.VID
+	}
 	d.DstMAC = f.anyMAC(t.get("dst_mac"), false)
 	d.SrcMAC = f.anyMAC(t.get("src_mac"), true)
 	d.Src, d.Dst = f.ipv4(t.get("src_ip")), f.ipv4(t.get("dst_ip"))
 	d.SrcPort, d.DstPort = f.port(t.get("src_port")), f.port(t.get("dst_port"))
 	t.done()
+	return d
+}
+
+// destinationOf reads the name of a destination. A port can be one for frames that come from a port: what tag these have is known.
+func (f *forwarding) destinationOf(n *node, source *Port) (d Destination, p *Port) {
+	d.Device, p = f.place(n)
+	if p != nil && source == nil {
+		f.refuse(n, "expected the name of a device: to send frames on to a port, say in from which port they are of")
+		return d, nil
+	}
+	return d, p
+}
+
+// tagged returns d with the change of tag that takes a frame from the port source to the port to; nil: it stays.
+func (f *forwarding) tagged(d Destination, source, to *Port) Destination {
+	switch {
+	case to == nil || source == nil || source.VID == to.VID:
+	case source.VID == 0:
+		d.Push = &Tag{TPID: 0x8100, VID: to.VID}
+	case to.VID == 0:
+		d.Pop = true
+	default:
+		d.VID = new(uint16)
+		*d.VID = to.VID
+	}
 	return d
 }
 

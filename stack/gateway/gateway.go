@@ -32,8 +32,10 @@ type Board struct {
 // Controller is a network controller that a device may name.
 type Controller struct {
 	Name string
-	// OobCapable says that the driver's receive and transmit can run in the oob stage.
+	// OobCapable says that there is a driver whose receive and transmit can run in the oob stage.
 	OobCapable bool
+	// Stock says that there is a stock driver beside it, too. A controller that is not OobCapable has no other.
+	Stock bool
 }
 
 // Config is a valid configuration.
@@ -83,11 +85,15 @@ type Loopback struct {
 // LoopbackName is the loopback port's name, which no other port can have.
 const LoopbackName = "lo"
 
+// StockDriver is what is said of a device with a stock driver, wherever it is shown.
+const StockDriver = "stock driver, not real-time"
+
 // Device is a network controller with the ports on it.
 type Device struct {
 	Name       string
 	Controller string
-	MAC        MAC // the zero value: not configured, see ResolveMACs
+	Stock      bool // its driver is a stock one, which is not oob-capable
+	MAC        MAC  // the zero value: not configured, see ResolveMACs
 	Divert     bool
 	Held       bool          // Divert is not only because of oob ports and VLANs: the file says so
 	OobVLANs   filter.VIDSet // VLANs whose IPv4 the oob stage takes though no port is on them
@@ -97,6 +103,7 @@ type Device struct {
 // Port is an interface on a device: its untagged traffic, or one VLAN of it.
 type Port struct {
 	VID     uint16       // 0: untagged
+	Label   string       // its name; "": as Name has it
 	Address netip.Prefix // the port's address and the length of its subnet's prefix
 	Gateway netip.Addr   // of the default route; the zero value: none
 	Oob     *Oob         // nil: in-band only
@@ -147,8 +154,11 @@ type PortRange struct {
 // Contains reports whether port lies in r.
 func (r PortRange) Contains(port uint16) bool { return r.First <= port && port <= r.Last }
 
-// Name returns the port's name: that of its device, and behind a dot the VLAN identifier if there is one.
+// Name returns the port's name: its own, else that of its device, and behind a dot the VLAN identifier if there is one.
 func (p *Port) Name(device string) string {
+	if p.Label != "" {
+		return p.Label
+	}
 	if p.VID == 0 {
 		return device
 	}

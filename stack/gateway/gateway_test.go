@@ -20,7 +20,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files")
 
 var board = &gateway.Board{Name: "mx6ullevk", Controllers: []gateway.Controller{
-	{Name: "ENET1", OobCapable: true}, {Name: "ENET2", OobCapable: true}, {Name: "USB"},
+	{Name: "ENET1", OobCapable: true, Stock: true}, {Name: "ENET2", OobCapable: true}, {Name: "USB"},
 }, Buffers: 30000}
 
 var compare = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })

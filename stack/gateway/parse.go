@@ -132,6 +132,7 @@ type across struct {
 	controllers used[string]
 	macs        used[MAC]
 	gateways    used[bool]
+	names       used[string] // of devices and ports
 	subnets     []subnet
 	inband      int // ports
 	buffers     int // of all pools
@@ -143,7 +144,10 @@ type subnet struct {
 }
 
 func (r *reader) devices(t *table, c *Config) {
-	x := &across{controllers: used[string]{}, macs: used[MAC]{}, gateways: used[bool]{}, buffers: c.Loopback.Pool}
+	x := &across{controllers: used[string]{}, macs: used[MAC]{}, gateways: used[bool]{}, names: used[string]{}, buffers: c.Loopback.Pool}
+	for _, n := range t.n.kids {
+		x.names[n.key] = n.field
+	}
 	for _, n := range t.n.kids {
 		t.asked = append(t.asked, n.key)
 		if !isName(n.key) {
@@ -168,6 +172,7 @@ func (r *reader) device(n *node, x *across) *Device {
 	}
 	d := &Device{Name: n.key}
 	controller := r.controller(t, d, x)
+	r.driver(t.get("driver"), d, controller)
 	r.mac(t.get("mac"), d, x)
 	untagged := r.port4(t, d.Name, 0, x)
 	vlans := t.get("vlan")
@@ -185,7 +190,7 @@ func (r *reader) device(n *node, x *across) *Device {
 	}
 	vlanRule := t.get("oob_vlans")
 	r.oobVLANs(vlanRule, d)
-	r.divert(t.get("divert"), d, controller, n, vlanRule != nil)
+	r.divert(t.get("divert"), d, vlanRule != nil)
 	r.limits(n, d, x)
 	t.done()
 	return d
@@ -221,21 +226,42 @@ func (r *reader) controller(t *table, d *Device, x *across) *Controller {
 	return &r.board.Controllers[i]
 }
 
-func (r *reader) divert(n *node, d *Device, controller *Controller, device *node, vlanRule bool) {
+// Drivers that a device may name: ours, and any other.
+const (
+	driverOob   = "enet"
+	driverStock = "stock"
+)
+
+// driver reads which driver the device has: the oob-capable one if there is one.
+func (r *reader) driver(n *node, d *Device, controller *Controller) {
+	var drivers []string
+	if controller == nil || controller.OobCapable {
+		drivers = append(drivers, driverOob)
+	}
+	if controller == nil || controller.Stock || !controller.OobCapable {
+		drivers = append(drivers, driverStock)
+	}
+	d.Stock = drivers[0] == driverStock
+	if n == nil {
+		return
+	}
+	want := `"` + strings.Join(drivers, `" or "`) + `"`
+	if controller != nil {
+		want += " for controller " + controller.Name
+	}
+	name, ok := r.text(n, want)
+	if ok && !slices.Contains(drivers, name) {
+		r.fail(n, "%s", want)
+	}
+	d.Stock = name == driverStock
+}
+
+func (r *reader) divert(n *node, d *Device, vlanRule bool) {
 	oob := vlanRule || d.HasOob()
 	d.Divert = r.flag(n, oob)
 	d.Held = n != nil && d.Divert
-	if controller == nil {
-		return
-	}
-	switch {
-	case oob && !d.Divert:
+	if oob && !d.Divert {
 		r.refuse(n, "not supported yet: an oob port on a device that is not diverted (docs/config.md, Planned)")
-	case d.Divert && !controller.OobCapable && n != nil:
-		r.fail(n, "false: controller %s has no oob-capable driver", controller.Name)
-	case d.Divert && !controller.OobCapable:
-		r.refuse(device, "not supported yet: an oob port on %s, whose driver is not oob-capable (docs/config.md, Planned)",
-			controller.Name)
 	}
 }
 
@@ -346,9 +372,12 @@ func (r *reader) vlan(n *node, device string, x *across) *Port {
 // port4 reads what devices and VLANs have in common; nil: there is no address.
 func (r *reader) port4(t *table, device string, vid uint16, x *across) *Port {
 	p := &Port{VID: vid}
-	address, gateway, oob := t.get("address"), t.get("gateway"), t.get("oob")
+	address, gateway, oob, name := t.get("address"), t.get("gateway"), t.get("oob"), t.get("name")
+	if name != nil {
+		p.Label = r.portName(name, device, vid, x)
+	}
 	if address == nil {
-		for _, n := range []*node{gateway, oob} {
+		for _, n := range []*node{name, gateway, oob} {
 			if n != nil {
 				r.refuse(n, "expected an address beside it: %s.address is missing", t.n.field)
 			}
@@ -363,6 +392,25 @@ func (r *reader) port4(t *table, device string, vid uint16, x *across) *Port {
 		return nil
 	}
 	return p
+}
+
+// portName reads the name that a port has instead of its device's, and VLAN's. No device and no other port has it.
+func (r *reader) portName(n *node, device string, vid uint16, x *across) string {
+	name, ok := r.text(n, wantName)
+	if !ok {
+		return ""
+	}
+	switch {
+	case !isName(name):
+		r.fail(n, wantName)
+		return ""
+	case name == LoopbackName:
+		r.fail(n, "another name: it is the loopback port's")
+	case vid == 0 && name == device:
+		return "" // the name that it has
+	}
+	claim(r, x.names, name, n, "a name")
+	return name
 }
 
 const wantAddress = "an IPv4 address with the length of its prefix, as 10.0.0.1/24"

@@ -23,7 +23,6 @@ var plannedStatus = map[string]string{
 }
 
 var plannedDevice = map[string]string{
-	"driver":    "stock mode: another driver than the oob-capable one",
 	"tag":       "802.1ad (QinQ) tags",
 	"mtu":       "another MTU than 1500",
 	"dhcp":      "an address from a DHCP server",

@@ -21,6 +21,7 @@ type Tables struct {
 type DeviceTable struct {
 	Name       string
 	Controller string
+	Stock      bool // see Device
 	MAC        MAC
 	MACSource  MACSource
 	Diverted   bool
@@ -74,7 +75,7 @@ func (c *Config) Tables(seed []byte, fuse func(controller string) (MAC, bool)) (
 		}
 		owner[mac] = d.Name
 		t.Devices[i] = DeviceTable{
-			Name: d.Name, Controller: d.Controller, MAC: mac, MACSource: source, Diverted: d.Divert, Held: d.Held,
+			Name: d.Name, Controller: d.Controller, Stock: d.Stock, MAC: mac, MACSource: source, Diverted: d.Divert, Held: d.Held,
 			OobVLANs: d.OobVLANs, Ports: d.tables(), Forward: c.forwardFrom(d.Name), Forwards: c.forwards(d.Name),
 		}
 	}

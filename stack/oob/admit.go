@@ -12,15 +12,14 @@ import (
 
 // What admit says beside an action: the frame goes on, to the ports as they are, or to ports that accept all.
 const (
-	proceed   = ^uint32(0)
-	accepted  = ^uint32(1)
-	sentOn    = ^uint32(2) // or is sent on by a rule, the number of which comes along
-	fannedOut = ^uint32(3) // or to several destinations, so many
+	proceed  = ^uint32(0)
+	accepted = ^uint32(1)
+	sentOn   = ^uint32(2) // or is sent on by a rule, the number of which comes along
 )
 
 // admit decides on a frame that is not plainly for the device: by the rules and programs that come ahead of everything else, if
 // there are any, then by its destination. rest is how many bytes follow its Ethernet header,
-// the rule's number, or that of the destinations.
+// or the rule's number.
 //
 //oob:stage oob
 //go:nosplit
@@ -41,7 +40,7 @@ func (d *device) admit(addr uintptr, n uint32) (action, rest uint32) {
 				return sentOn, i
 			}
 			if on = d.judge(r, i); on < accepted {
-				return on, r.Outs
+				return on, 0
 			}
 		}
 	}
@@ -66,14 +65,6 @@ func (d *device) sendOn(addr uintptr, n, i uint32) uint32 {
 	return action
 }
 
-// fanOut sends a frame to so many destinations of the rule that it fitted.
-//
-//oob:stage oob
-//go:noinline
-func (d *device) fanOut(addr uintptr, n, outs uint32) uint32 {
-	return core.Fan(d.port[noPort].dev, addr, n, outs)
-}
-
 // judge decides by rule number i, one that does not send the frame on to one device.
 //
 //oob:stage oob
@@ -82,7 +73,7 @@ func (d *device) judge(r *forward.Rule, i uint32) uint32 {
 	if r.Outs > 1 {
 		d.fanned = i
 		d.count[Forwarded]++
-		return fannedOut
+		return core.Fan | r.Outs<<16 | r.Plain
 	}
 	switch r.Verdict {
 	case filter.Drop:

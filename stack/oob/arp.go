@@ -1,6 +1,11 @@
 package oob
 
-import "mortise/stack/wire"
+import (
+	"unsafe"
+
+	"mortise/stack/socket"
+	"mortise/stack/wire"
+)
 
 // arp decides on the ARP packet of the frame at addr, which belongs to port p; n bytes follow the Ethernet header and its
 // tags. Requests for the port's address are answered, who sends them becomes known to in-band; so does who answers for a
@@ -9,11 +14,11 @@ import "mortise/stack/wire"
 //oob:stage oob
 func (d *device) arp(p *port, addr, packet uintptr, n uint32) uint32 {
 	if n < wire.ARPLen {
-		return d.drop(ARPShort)
+		return d.lose(p, ARPShort)
 	}
 	e, a := wire.EthernetAt(addr), wire.ARPAt(packet)
 	if a.Hardware != wire.ARPEthernet || a.Protocol != wire.TypeIPv4 || a.Lengths != wire.ARPLengths {
-		return d.drop(ARPFormat)
+		return d.lose(p, ARPFormat)
 	}
 	op := a.Op
 	if p.addr == 0 || a.TargetIP != p.addr || op != wire.ARPRequest && op != wire.ARPReply {
@@ -21,18 +26,18 @@ func (d *device) arp(p *port, addr, packet uintptr, n uint32) uint32 {
 	}
 	mac0, mac4 := a.SenderMAC0, uint32(a.SenderMAC4)
 	if !d.mayAnswerMAC(e.Src0, e.SrcType) || !d.mayAnswerMAC(mac0, mac4) {
-		return d.drop(SourceMAC)
+		return d.lose(p, SourceMAC)
 	}
 	sender := uint32(a.SenderIP0) | uint32(a.SenderIP2)<<16
 	if sender == p.addr {
 		d.event(EventConflict, p, sender, mac0, mac4)
-		return d.drop(ARPConflict)
+		return d.lose(p, ARPConflict)
 	}
 	// A probe (2.1.1, RFC 5227) has no sender address: it is answered, and teaches nothing.
 	probe := sender == 0 && op == wire.ARPRequest
 	if !probe {
 		if (sender^p.addr)&p.mask != 0 || !d.mayAnswer(p, sender, p.addr) {
-			return d.drop(ARPSender)
+			return d.lose(p, ARPSender)
 		}
 		d.event(EventNeighbour, p, sender, mac0, mac4)
 	}
@@ -41,6 +46,7 @@ func (d *device) arp(p *port, addr, packet uintptr, n uint32) uint32 {
 			return d.skip(InbandARP)
 		}
 		d.count[ARPLearned]++
+		socket.Taken(p.index, uint32(packet-addr)+n)
 		return Drop
 	}
 
@@ -50,7 +56,7 @@ func (d *device) arp(p *port, addr, packet uintptr, n uint32) uint32 {
 	a.SenderMAC0, a.SenderMAC4 = d.mac0123, uint16(d.mac45>>16)
 	a.SenderIP0, a.SenderIP2 = uint16(p.addr), uint16(p.addr>>16)
 	d.address(e, mac0, mac4) // to the sender, as RFC 826 has it: the frame's source may be another station
-	d.count[ARPAnswer]++
+	d.answered = uintptr(unsafe.Pointer(p)) | answeredARP
 	n = uint32(packet-addr) + wire.ARPLen
 	if n < wire.MinLen {
 		n = pad(addr, n)

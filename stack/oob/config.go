@@ -70,10 +70,13 @@ type device struct {
 // tables are those that frames look into which are not answered at once.
 type tables struct {
 	sources
-	rules   uintptr           // the device's *forward.Classifier; 0: none
-	twin    uintptr           // the *device for frames that a rule accepts
-	fanned  uint32            // the rule of the last frame for several destinations
-	matched [rules.Max]uint32 // frames that fitted each rule
+	rules uintptr // the device's *forward.Classifier; 0: none
+	twin  uintptr // the *device for frames that a rule accepts
+	// answered is the *port that the last answer was for, and in the low bits which of the counters from UDPEcho on it is: see
+	// Answered. 0: the twin's.
+	answered uintptr
+	fanned   uint32            // the rule of the last frame for several destinations
+	matched  [rules.Max]uint32 // frames that fitted each rule
 }
 
 // The offsets are what they are said to be.
@@ -206,6 +209,7 @@ func (d *device) configure(c *DeviceConfig, dev uint32) {
 	if c.Rules != nil {
 		set := &classifiers[d.bank()][dev]
 		*set = *c.Rules
+		set.Complete()
 		d.plain, d.rules = ^uint32(0), uintptr(unsafe.Pointer(set))
 	}
 	d.services.reset(&banks[serving[dev]%uint32(len(banks))][dev].services)

@@ -112,7 +112,7 @@ func TestConfigureLive(t *testing.T) {
 		}
 		request, _ := wiretest.Echo(b.site.From(), 40000, wiretest.Payload(8, 1))
 		copy(b.all[frameAt:], request)
-		Deliver(DeviceAt(0), b.memory.Frame(slot), uint32(len(request)))
+		deliverAnswered(0, b.memory.Frame(slot), uint32(len(request)))
 		if after := Snapshot(0); after[want] != before[want]+1 || after[Received] != before[Received]+1 {
 			t.Errorf("round %d: %s = %d, want %d", round, CounterNames[want], after[want], before[want]+1)
 		}

@@ -3,6 +3,7 @@ package oob
 import (
 	"mortise/drivers/mmio"
 	"mortise/stack/filter/rules"
+	"mortise/stack/socket"
 )
 
 // The counters of a device. Each frame moves Received and exactly one of the others up to EventLost: they are grouped by
@@ -89,6 +90,9 @@ func Snapshot(dev uint32) (s Stats) {
 		for i := range s {
 			s[i] += mmio.Load(&d.count[i]) + mmio.Load(&twin.count[i])
 		}
+	}
+	for port := range uint32(MaxPorts) {
+		s[SocketQueued] += socket.Queued(PortIndex(dev%Devices, port))
 	}
 	return s
 }

@@ -1,6 +1,10 @@
 package oob
 
-import "mortise/stack/wire"
+import (
+	"unsafe"
+
+	"mortise/stack/wire"
+)
 
 // Parts of the IPv4 header, in wire order.
 const (
@@ -15,10 +19,10 @@ const (
 //oob:stage oob
 func (d *device) oddHeader(p *port, head uint32) uint32 {
 	if head>>4&0xf != 4 {
-		return d.drop(IPv4Version)
+		return d.lose(p, IPv4Version)
 	}
 	if head&0xf < 5 {
-		return d.drop(IPv4HeaderLength)
+		return d.lose(p, IPv4HeaderLength)
 	}
 	return d.refuse(p, InbandOptions, IPv4Options)
 }
@@ -33,25 +37,25 @@ func (d *device) other(p *port, addr, packet uintptr, length uint32) uint32 {
 		return d.refuse(p, InbandProtocol, Unclaimed)
 	}
 	if length < wire.ICMPLen {
-		return d.drop(ICMPShort)
+		return d.lose(p, ICMPShort)
 	}
 	check := m.Checksum
 	if check&0xffff != wire.ICMPEchoRequest || p.addr == 0 {
 		return d.refuse(p, InbandICMP, Unclaimed)
 	}
 	if !wire.HeaderValid(ip.Head, ip.Frag, proto, src, ip.Dst) {
-		return d.drop(IPv4Checksum)
+		return d.lose(p, IPv4Checksum)
 	}
 	if wire.Sum(packet+wire.IPv4Len, length, 0) != 0 {
-		return d.drop(ICMPChecksum)
+		return d.lose(p, ICMPChecksum)
 	}
 	if !d.mayAnswerMAC(e.Src0, e.SrcType) {
-		return d.drop(SourceMAC)
+		return d.lose(p, SourceMAC)
 	}
 	if !d.mayAnswer(p, src, p.addr) {
-		return d.drop(SourceIP)
+		return d.lose(p, SourceIP)
 	}
-	d.count[ICMPEcho]++
+	d.answered = uintptr(unsafe.Pointer(p)) | answeredICMP
 	m.Checksum = wire.Update(check>>16, wire.ICMPEchoRequest, wire.ICMPEchoReply)<<16 | wire.ICMPEchoReply
 	ip.Src, ip.Dst = p.addr, src
 	ip.Proto = wire.UpdateTTL(proto, freshTTL)

@@ -19,6 +19,7 @@ import (
 
 	"mortise/stack/core"
 	"mortise/stack/frame"
+	"mortise/stack/socket"
 	"mortise/stack/wire"
 )
 
@@ -65,13 +66,11 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 			if action == sentOn {
 				return d.sendOn(addr, n, rest)
 			}
-			if action == fannedOut {
-				return d.fanOut(addr, n, rest)
-			}
 			return action
 		}
 		dst0 = e.Dst0
 		if action == accepted {
+			d.answered = 0
 			d = (*device)(unsafe.Add(nil, d.twin))
 		}
 	}
@@ -112,7 +111,7 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 	// IPv4. What is not for the port's address is not judged. The header's checksum is looked at with what the oob stage
 	// takes: the frames that are in-band's cost as little as they can, and in-band judges them.
 	if n < wire.IPv4Len {
-		return d.drop(IPv4Short)
+		return d.lose(p, IPv4Short)
 	}
 	ip := wire.DatagramAt(packet)
 	dst := ip.Dst
@@ -120,7 +119,7 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 		return d.elsewhere(p, addr, packet, n, dst)
 	}
 	if dst0&wire.Group != 0 {
-		return d.drop(LinkBroadcast)
+		return d.lose(p, LinkBroadcast)
 	}
 	head := ip.Head
 	if head&0xff != versionIHL {
@@ -128,7 +127,7 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 	}
 	length := wire.Swap32(head)&0xffff - wire.IPv4Len // of what the packet carries
 	if length > n-wire.IPv4Len {
-		return d.drop(IPv4Length)
+		return d.lose(p, IPv4Length)
 	}
 	if ip.Frag&fragmentation != 0 {
 		return d.fragment(p, addr, packet, length)
@@ -139,13 +138,13 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 
 	// UDP. A datagram that the port does not accept is not judged either.
 	if length < wire.UDPLen {
-		return d.drop(UDPShort)
+		return d.lose(p, UDPShort)
 	}
 	pair, ports := ip.Ports, wire.Swap32(ip.Ports)
 	service := d.services[uint16(ports)]
 	if service&p.accept == 0 {
 		if p.rules == 0 {
-			return d.drop(Unclaimed)
+			return d.lose(p, Unclaimed)
 		}
 		d.count[InbandUDPPort]++
 		return Inband
@@ -154,20 +153,20 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 		return d.datagram(p, addr, packet, length, service)
 	}
 	if wire.Swap16(ip.Checksum) != length {
-		return d.drop(UDPLength)
+		return d.lose(p, UDPLength)
 	}
 
 	// The echo. Nobody gets it whose answer could come back to us or go to many.
 	if d.services[ports>>16]&serviceID != serviceNone {
-		return d.drop(UDPSourcePort)
+		return d.lose(p, UDPSourcePort)
 	}
 	src0 := e.Src0
 	if !d.mayAnswerMAC(src0, srcType) {
-		return d.drop(SourceMAC)
+		return d.lose(p, SourceMAC)
 	}
 	var src uint32
 	if src = ip.Src; !d.mayAnswer(p, src, dst) {
-		return d.drop(SourceIP)
+		return d.lose(p, SourceIP)
 	}
 	ip.Ports = pair<<16 | pair>>16
 	ip.Src, ip.Dst = dst, src
@@ -182,15 +181,13 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 	// The checksums come last, where little has to be kept across the call, and both at once. UDP's covers ports and
 	// addresses, which only changed places, and the header's what UpdateTTL has kept right or wrong: addition commutes, so
 	// they are right for the echo if they were for the request. If not, the frame is lost anyway.
-	d.count[UDPEcho]++ // here d is at hand
+	d.answered = uintptr(unsafe.Pointer(p)) // here p is at hand
 	if sums := wire.SumUDP(packet, length); sums != 0 {
 		if sums>>16 != 0 {
-			d.count[UDPEcho]--
-			return d.drop(IPv4Checksum)
+			return d.lose(d.lastPort(), IPv4Checksum)
 		}
 		if ip.Checksum>>16 != 0 { // 0 is no checksum
-			d.count[UDPEcho]--
-			return d.drop(UDPChecksum)
+			return d.lose(d.lastPort(), UDPChecksum)
 		}
 	}
 	return Reply | answer
@@ -224,6 +221,39 @@ func (d *device) drop(reason uint32) uint32 {
 	return Drop
 }
 
+// lose counts a frame of port p that is consumed without an answer.
+//
+//oob:stage oob
+func (d *device) lose(p *port, reason uint32) uint32 {
+	socket.Lost(p.index)
+	return d.drop(reason)
+}
+
+// The kinds of answer, by their counters.
+const (
+	answeredICMP = ICMPEcho - UDPEcho
+	answeredARP  = ARPAnswer - UDPEcho
+	answerKind   = 3
+)
+
+// lastPort returns the port of the answer that is being made.
+//
+//oob:stage oob
+func (d *device) lastPort() *port { return (*port)(unsafe.Add(nil, d.answered&^answerKind)) }
+
+// Answered is core.Answered.
+//
+//oob:stage oob
+//go:linkname Answered mortise/stack/core.Answered
+func Answered(dev Device, n, sent uint32) {
+	d := (*device)(unsafe.Add(nil, dev))
+	if d.answered == 0 {
+		d = (*device)(unsafe.Add(nil, d.twin))
+	}
+	d.count[UDPEcho+uint32(d.answered&answerKind)]++
+	socket.Answered(d.lastPort().index, n, sent)
+}
+
 // skip counts a frame that is left to in-band.
 //
 //oob:stage oob
@@ -239,7 +269,7 @@ func (d *device) refuse(p *port, skipped, dropped uint32) uint32 {
 	if p.rules != 0 {
 		return d.skip(skipped)
 	}
-	return d.drop(dropped)
+	return d.lose(p, dropped)
 }
 
 // pad clears the bytes behind an answer of length bytes that is shorter than the smallest frame, and returns its length

@@ -33,34 +33,34 @@ func PortIndex(dev, port uint32) uint32 { return dev*MaxPorts + port }
 func (d *device) datagram(p *port, addr, packet uintptr, length, service uint32) uint32 {
 	list := service & listMask >> listShift
 	if list == 0 {
-		return d.drop(Unclaimed)
+		return d.lose(p, Unclaimed)
 	}
 	e, ip := wire.EthernetAt(addr), wire.DatagramAt(packet)
 	if wire.Swap16(ip.Checksum) != length {
-		return d.drop(UDPLength)
+		return d.lose(p, UDPLength)
 	}
 	if !d.mayAnswerMAC(e.Src0, e.SrcType) {
-		return d.drop(SourceMAC)
+		return d.lose(p, SourceMAC)
 	}
 	src := ip.Src
 	if !d.mayAnswer(p, src, p.addr) {
-		return d.drop(SourceIP)
+		return d.lose(p, SourceIP)
 	}
 	s, ok := socket.Sole(list-1, p.index)
 	if !ok || ip.Dst != p.addr {
 		if s, ok = socket.Find(list-1, p.index, src, ip.Dst, wire.Swap32(ip.Ports)); !ok {
-			return d.drop(Unclaimed)
+			return d.lose(p, Unclaimed)
 		}
 	}
 	if sums := wire.SumUDP(packet, length); sums != 0 {
 		if sums>>16 != 0 {
-			return d.drop(IPv4Checksum)
+			return d.lose(p, IPv4Checksum)
 		}
 		if ip.Checksum>>16 != 0 { // 0 is no checksum
-			return d.drop(UDPChecksum)
+			return d.lose(p, UDPChecksum)
 		}
 	}
-	return d.queued(socket.Put(s, p.index, addr, packet, length-wire.UDPLen))
+	return d.queued(p, socket.Put(s, p.index, addr, packet, length-wire.UDPLen))
 }
 
 // elsewhere decides on an IPv4 packet of n bytes for port p that is not to the port's address: a group or broadcast that a socket
@@ -101,18 +101,18 @@ func (p *port) isMany(dst uint32) bool {
 //oob:stage oob
 func (d *device) frame(p *port, addr uintptr, n, typ uint32) uint32 {
 	if s, ok := socket.FindRaw(p.index, typ); ok {
-		return d.queued(socket.PutFrame(s, p.index, addr, n))
+		return d.queued(p, socket.PutFrame(s, p.index, addr, n))
 	}
 	return d.skip(InbandEtherType)
 }
 
-// queued counts a frame that a socket has taken, or had no room for.
+// queued counts a frame for port p that a socket had no room for. What it has taken it has counted: SocketQueued is the sum of
+// the ports'.
 //
 //oob:stage oob
-func (d *device) queued(action uint32) uint32 {
+func (d *device) queued(p *port, action uint32) uint32 {
 	if action == core.Drop {
-		return d.drop(SocketFull)
+		return d.lose(p, SocketFull)
 	}
-	d.count[SocketQueued]++
 	return action
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 
 	"mortise/drivers/mmio"
@@ -31,6 +32,7 @@ var (
 // Port describes an oob port to SetPort.
 type Port struct {
 	Name neigh.Port
+	Text string       // its name in the configuration: see Named
 	Addr netip.Prefix // the port's address, and its network
 	MAC  [6]byte
 	Pool int // buffers; 0: DefaultPool
@@ -61,6 +63,7 @@ var state struct {
 	stock []uint32
 	// bound tells the companion core that datagrams to a UDP port belong to a list; -1: to none any more.
 	bound     func(udpPort uint16, list int) error
+	texts     [MaxPorts]string
 	lists     [Max]uint16 // the UDP port of each list, 0: free
 	join      func(port neigh.Port, group netip.Addr, member bool) error
 	kick      func()
@@ -150,6 +153,7 @@ func SetPort(i uint32, c Port) error {
 		}
 	}
 	m := c.MAC
+	state.texts[i] = c.Text
 	p.name, p.addr, p.mask = c.Name, neigh.Wire(c.Addr.Addr()), neigh.Mask(c.Addr.Bits())
 	p.src0 = uint32(m[0]) | uint32(m[1])<<8 | uint32(m[2])<<16 | uint32(m[3])<<24
 	p.src4 = uint32(m[4]) | uint32(m[5])<<8
@@ -222,8 +226,28 @@ func RemovePort(i uint32) error {
 		return fmt.Errorf("oob port %d: %d buffers of its pool are in use", i, t.Size-t.Free)
 	}
 	drainPool(&p.pool)
-	*p = port{}
+	*p = port{tally: p.tally}
+	state.texts[i] = ""
 	return nil
+}
+
+// Named returns the oob port that has a name in the configuration, for Options.Device: "rt0.42", or what it is called there.
+//
+//oob:stage inband
+func Named(text string) (*neigh.Port, error) {
+	state.Lock()
+	defer state.Unlock()
+	var names []string
+	for i, t := range state.texts {
+		if t == text && t != "" {
+			name := ports[i].name
+			return &name, nil
+		}
+		if t != "" {
+			names = append(names, t)
+		}
+	}
+	return nil, fmt.Errorf("socket: port %q: %w, want one of %s", text, ErrNoPort, strings.Join(names, " "))
 }
 
 // PoolStats returns what the pool of a port tells.
@@ -247,6 +271,9 @@ func OpenUDP(o Options) (Socket, error) {
 		return 0, err
 	}
 	q.addr, q.port = neigh.Wire(o.Local.Addr()), uint32(o.Local.Port())
+	if !isMany(q.addr) {
+		q.from = q.addr
+	}
 	if o.Local.Port() == 0 {
 		return 0, fmt.Errorf("socket: UDP port 0: %w", ErrOption)
 	}
@@ -290,6 +317,16 @@ func join(port neigh.Port, group netip.Addr, member bool) error {
 		return nil
 	}
 	return state.join(port, group, member)
+}
+
+// isMany reports whether an address is a group's or a broadcast on a port's network.
+func isMany(addr uint32) bool {
+	for i := range ports {
+		if p := &ports[i]; p.addr != 0 && addr == p.addr|^p.mask {
+			return true
+		}
+	}
+	return isGroup(addr) || addr == ^uint32(0)
 }
 
 // open fills a free socket in, which is still closed.
@@ -637,11 +674,3 @@ func List() (list []Stats) {
 //
 //oob:stage inband
 func (s Status) Error() string { return "socket: " + statusText[s%NumStatuses] }
-
-// TrafficOf returns what the port of an index has carried since the start.
-//
-//oob:stage inband
-func TrafficOf(i uint32) Traffic {
-	c := &ports[i%tablePorts].count
-	return Traffic{mmio.Load(&c.RxPackets), mmio.Load(&c.RxBytes), mmio.Load(&c.TxPackets), mmio.Load(&c.TxBytes), mmio.Load(&c.Dropped)}
-}

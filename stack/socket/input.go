@@ -110,6 +110,8 @@ func Put(s, port uint32, addr, packet uintptr, n uint32) uint32 {
 	m.slot, m.packet, m.port = slotOf(addr), uint32(packet-addr), port
 	m.Queued = task.Now()
 	q.count[Received]++
+	p.tally.queued++
+	p.tally.rxBytes += n + m.packet
 	if t := q.task; t < task.MaxTasks {
 		q.tail = tail + 1
 		task.Ready(t)

@@ -55,11 +55,13 @@ func (q *sock) copied(p *port, port uint32, addr uintptr, n uint32) {
 //
 //oob:stage oob
 func PutFrame(s, port uint32, addr uintptr, n uint32) uint32 {
-	q := &socks[s%Max]
-	empty, ok := q.slotFor(&ports[port%tablePorts])
+	q, p := &socks[s%Max], &ports[port%tablePorts]
+	empty, ok := q.slotFor(p)
 	if !ok {
 		return core.Drop
 	}
+	p.tally.queued++
+	p.tally.rxBytes += n - headers
 	q.frame(port, addr, n)
 	return core.Kept | empty
 }

@@ -37,15 +37,18 @@ func (m *Message) aside(q *sock, n uint32) Status {
 	}
 	q.count[Sent]++
 	size := m.packet + wire.IPv4Len + wire.UDPLen + n
-	p.count.TxPackets++
-	p.count.TxBytes += size
+	p.tally.sent++
+	p.tally.txBytes += size
 	packet := memory.Frame(m.slot) + uintptr(m.packet)
 	ip := wire.DatagramAt(packet)
 	src, dst, pair := ip.Src, ip.Dst, wire.Swap32(ip.Ports)
-	if !isLoopback(dst) && !isGroup(dst) { // an own address: it is from there, so that an answer goes there and comes from there
+	switch {
+	case q.from != 0: // where the socket is bound to
+		src = q.from
+	case !isLoopback(dst) && !isGroup(dst): // an own address: it is from there, so that an answer goes there and comes from there
 		src = dst
-		ip.Src = src
 	}
+	ip.Src = src
 	list := uint32(lists[uint16(pair)]) - 1
 	s, ok := Sole(list, Loopback)
 	if !ok || list >= Max || isGroup(dst) {
@@ -66,8 +69,8 @@ func (m *Message) aside(q *sock, n uint32) Status {
 //go:noinline
 func (p *port) loopFrame(q *sock, m *Message, size uint32) {
 	q.count[Sent]++
-	p.count.TxPackets++
-	p.count.TxBytes += size
+	p.tally.sent++
+	p.tally.txBytes += size
 	addr := memory.Frame(m.slot)
 	s, ok := FindRaw(Loopback, wire.EthernetAt(addr).SrcType>>16)
 	if !ok {
@@ -101,15 +104,15 @@ func (p *port) hand(m *Message, s, by, size uint32) {
 	if q.isConn() {
 		task.Wake()
 	}
-	p.count.RxPackets++
-	p.count.RxBytes += size
+	p.tally.taken++
+	p.tally.rxBytes += size
 }
 
 // lost gives the slot of a message that nobody gets back, and counts it.
 //
 //oob:stage oob
 func (p *port) lost(m *Message) {
-	p.count.Dropped++
+	p.tally.dropped++
 	p.pool.Put(m.slot)
 }
 

@@ -126,6 +126,20 @@ func TestOwnAddress(t *testing.T) {
 	if got := socket.TrafficOf(socket.Loopback); got.Dropped == 0 || free() != pool {
 		t.Errorf("dropped %d, %d of %d buffers free", got.Dropped, free(), pool)
 	}
+	// A socket that is bound to an address sends from there.
+	exact := b.open(socket.Options{Task: 1, Local: local(localhost, 5002)})
+	if status := say(exact, b.site.VAddr, 6000, nil); status != socket.OK {
+		t.Fatal(status)
+	}
+	if m, status = c.Receive(); status != socket.OK || m.Peer != neigh.Wire(netip.AddrFrom4(localhost)) {
+		t.Fatalf("%v: from %x", status, m.Peer)
+	}
+	if status := c.Reply(m, 0); status != socket.OK || exact.Readable() != 1 {
+		t.Errorf("reply: %v, %d messages", status, exact.Readable())
+	}
+	if m, status = exact.Receive(); status == socket.OK {
+		m.Release()
+	}
 	// A socket that is bound to a port of a device sends there and nowhere else.
 	bound := b.open(socket.Options{Task: 1, Local: local(anywhere, 5001), Device: &vlan})
 	if status := say(bound, b.site.VAddr, 6000, nil); status != socket.NoRoute {

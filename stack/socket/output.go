@@ -177,6 +177,8 @@ func (m *Message) send(q *sock, n uint32) Status {
 	}
 	p.pool.Put(empty)
 	q.count[Sent]++
+	p.tally.sent++
+	p.tally.txBytes += m.packet + wire.IPv4Len + wire.UDPLen + n
 	return OK
 }
 
@@ -273,5 +275,7 @@ func (s Socket) SendFrame(m *Message, n uint32) Status {
 	}
 	p.pool.Put(empty)
 	q.count[Sent]++
+	p.tally.sent++
+	p.tally.txBytes += n
 	return OK
 }

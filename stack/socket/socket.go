@@ -107,13 +107,6 @@ type Message struct {
 	last   uint32 // then: the slot of the last one
 }
 
-// Traffic is what an oob port has carried: frames, and their bytes.
-type Traffic struct {
-	RxPackets, RxBytes uint32
-	TxPackets, TxBytes uint32
-	Dropped            uint32 // frames of the port
-}
-
 // The counters of a socket.
 const (
 	Received      = iota // messages queued
@@ -139,6 +132,7 @@ type sock struct {
 	limit  uint32
 
 	addr, port   uint32 // bound to: IPv4 in wire order, 0 any; UDP port as a number, or EtherType in wire order
+	from         uint32 // addr, if it can be where a message is from
 	device       uint32 // bound to: index of the oob port plus one; 0: any
 	peer         uint32 // connected to: IPv4 in wire order, 0 nobody
 	peerPort     uint32
@@ -165,7 +159,8 @@ type port struct {
 	// listeners has a bit for each of the listeners that get a copy of the port's frames.
 	listeners uint32
 	pool      frame.Pool
-	count     Traffic
+	tally     tally
+	_         [11]uint32 // 128 bytes: an index is a shift
 }
 
 var (

@@ -90,7 +90,7 @@ func values(v []float64, s *Status) []float64 {
 	v = append(v, boolean(s.Crash != nil), float64(s.Runtime.GCs), float64(s.Runtime.HeapBytes), float64(s.Runtime.Goroutines))
 	for i := range s.Devices {
 		d := &s.Devices[i]
-		v = append(v, boolean(d.Up), boolean(d.Diverted))
+		v = append(v, boolean(d.Up), boolean(d.Diverted), boolean(d.NotRealTime != ""))
 		v = groupValues(v, d.Groups)
 	}
 	return groupValues(v, s.Groups)
@@ -201,6 +201,7 @@ func (f *families) stage(s *Stage) {
 func (f *families) device(d *Device) {
 	f.add("mortise_link_up", gauge, "1 when the device's link is up.", "device", d.Name)
 	f.add("mortise_diverted", gauge, "1 when the oob stage gets the device's frames first.", "device", d.Name)
+	f.add("mortise_not_real_time", gauge, "1 when the device has a stock driver: nothing that it carries is real-time.", "device", d.Name)
 	for i := range d.Groups {
 		f.group(&d.Groups[i], "device", d.Name)
 	}

@@ -205,7 +205,11 @@ func (t *text) device(d *Device) {
 	} else {
 		t.put("</h2>\n    <span class=\"tag bad\">link down</span>")
 	}
-	if d.Diverted {
+	if d.NotRealTime != "" {
+		t.put(" <span class=\"tag bad\">")
+		t.say(d.NotRealTime)
+		t.put("</span>")
+	} else if d.Diverted {
 		t.put(" <span class=\"tag oob\">real-time first</span>")
 	}
 	t.put("\n    <span class=\"dim\">")
@@ -220,20 +224,24 @@ func (t *text) device(d *Device) {
 	t.say(d.MACSource)
 	t.put(")</span>\n  </div>\n  <table class=\"ports\">")
 	for i := range d.Ports {
-		t.port(&d.Ports[i])
+		t.port(&d.Ports[i], d.NotRealTime == "")
 	}
 	t.put("\n  </table>\n  <div class=\"groups\">")
 	t.groups(d.Groups)
 	t.put("</div>\n</section>")
 }
 
-func (t *text) port(p *Port) {
+func (t *text) port(p *Port, realTime bool) {
 	t.put("\n    <tr><th><b>")
 	t.say(p.Name)
 	t.put("</b></th><td>")
 	t.say(p.Address)
 	if p.Oob {
-		t.put("</td><td><span class=\"oob\">real-time: ")
+		what := "real-time: "
+		if !realTime {
+			what = "oob, not real-time: "
+		}
+		t.put("</td><td><span class=\"oob\">", what)
 		t.say(p.Accepts)
 		t.put("</span></td></tr>")
 	} else {

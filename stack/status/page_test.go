@@ -119,7 +119,7 @@ func TestMetricsReuseLayout(t *testing.T) {
 		return &Status{
 			Version: "v", Uptime: time.Duration(values[0]) * time.Millisecond,
 			Stage: Stage{State: Running, Longest: time.Duration(values[0])}, Runtime: Runtime{GCs: values[0]},
-			Devices: []Device{{Name: name, Up: true, Groups: counted(values...)}, {Name: "x", Diverted: true, Groups: counted(values...)}},
+			Devices: []Device{{Name: name, Up: true, Groups: counted(values...)}, {Name: "x", Diverted: true, NotRealTime: name, Ports: []Port{{Name: name, Oob: true, Accepts: name}}, Groups: counted(values...)}},
 			Groups:  counted(3),
 		}
 	}

@@ -96,15 +96,17 @@ type Runtime struct {
 
 // Device is a network controller.
 type Device struct {
-	Name       string  `json:"name"`
-	Controller string  `json:"controller"`
-	MAC        string  `json:"mac"`
-	MACSource  string  `json:"mac_source"`
-	Up         bool    `json:"link_up"`
-	Link       string  `json:"link,omitempty"` // "100 Mbit/s full duplex"
-	Diverted   bool    `json:"diverted"`
-	Ports      []Port  `json:"ports"`
-	Groups     []Group `json:"counters"`
+	Name       string `json:"name"`
+	Controller string `json:"controller"`
+	MAC        string `json:"mac"`
+	MACSource  string `json:"mac_source"`
+	Up         bool   `json:"link_up"`
+	Link       string `json:"link,omitempty"` // "100 Mbit/s full duplex"
+	Diverted   bool   `json:"diverted"`
+	// NotRealTime says why nothing that the device carries is real-time, whatever stage serves it; "": it is.
+	NotRealTime string  `json:"not_real_time,omitempty"`
+	Ports       []Port  `json:"ports"`
+	Groups      []Group `json:"counters"`
 }
 
 // Port is an interface on a device.

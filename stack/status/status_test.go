@@ -64,7 +64,7 @@ func sample() *status.Status {
 				},
 			},
 			{
-				Name: "lan0", Controller: "ENET2", MAC: "00:04:9f:01:02:03", MACSource: "fuses",
+				Name: "lan0", NotRealTime: "stock driver, not real-time", Controller: "ENET2", MAC: "00:04:9f:01:02:03", MACSource: "fuses",
 				Ports: []status.Port{{Name: "lan0", Address: "10.0.2.15/24"}},
 				Groups: []status.Group{{Name: "oob", Title: "Real-time stage", Counters: []status.Counter{
 					{Name: "received", Value: 0, Help: "frames taken from the receive ring"},

@@ -141,7 +141,7 @@ func (o *options) selected() (cases []latency.Case, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("-case: %w", err)
 	}
-	all := latency.Cases()
+	all := append(latency.Cases(), latency.StockCases()...)
 	if o.full {
 		all = latency.Matrix()
 	}

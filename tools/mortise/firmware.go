@@ -19,7 +19,7 @@ import (
 func board() *gateway.Board {
 	b := &gateway.Board{Name: mx6ullevk.Name, Buffers: divert.PoolSlots(mx6ullevk.CrashBase - mx6ullevk.DMABase)}
 	for _, c := range mx6ullevk.Controllers() {
-		b.Controllers = append(b.Controllers, gateway.Controller{Name: c.Name, OobCapable: true})
+		b.Controllers = append(b.Controllers, gateway.Controller{Name: c.Name, OobCapable: true, Stock: true})
 	}
 	return b
 }

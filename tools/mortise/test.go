@@ -23,6 +23,7 @@ const (
 	envTasks  = "MORTISE_TASKS_ELF"  // images with oob tasks: NAME=PATH:NAME+LOAD=PATH
 	envInject = "MORTISE_INJECT_ELF" // the image with fault injection
 	envRules  = "MORTISE_RULES_ELF"  // images with forwarding rules, as many: 64=PATH:1+gc=PATH; run: that of make run
+	envStock  = "MORTISE_STOCK_ELF"  // images whose rt0 has a stock driver: see image/gateway/mode_test.go
 	envLogs   = "MORTISE_TEST_LOGS"  // folder for the serial log and the capture of a test that failed
 )
 
@@ -198,7 +199,7 @@ func (r *testRun) images(ctx context.Context) (string, error) {
 		}
 		tasks = append(tasks, want+"="+o.File())
 	}
-	control, err := r.controlled()
+	control, err := r.variant("control", "gateway.toml", allowControl)
 	if err != nil {
 		return "", err
 	}
@@ -229,6 +230,10 @@ func (r *testRun) images(ctx context.Context) (string, error) {
 		return "", err
 	}
 	rules = append(rules, "run="+run.File())
+	stock, err := r.stockImages(ctx)
+	if err != nil {
+		return "", err
+	}
 	var loads []string
 	for _, load := range tested {
 		loads = append(loads, load+"="+built[load])
@@ -236,25 +241,61 @@ func (r *testRun) images(ctx context.Context) (string, error) {
 	r.env = append(r.env, envPlain+"="+built[""], envInject+"="+inject.File(),
 		envLoad+"="+strings.Join(loads, string(filepath.ListSeparator)),
 		envTasks+"="+strings.Join(tasks, string(filepath.ListSeparator)),
-		envRules+"="+strings.Join(rules, string(filepath.ListSeparator)))
-	return fmt.Sprintf("%d images", len(built)+len(tasks)+len(rules)+1), nil
+		envRules+"="+strings.Join(rules, string(filepath.ListSeparator)),
+		envStock+"="+strings.Join(stock, string(filepath.ListSeparator)))
+	return fmt.Sprintf("%d images", len(built)+len(tasks)+len(rules)+len(stock)+1), nil
 }
 
-// controlled writes the default configuration with control over the API allowed, which is what tests need.
-func (r *testRun) controlled() (string, error) {
-	text, err := os.ReadFile(filepath.Join(r.root, "gateway.toml"))
+// stockImages builds those whose rt0 has a stock driver.
+func (r *testRun) stockImages(ctx context.Context) (images []string, err error) {
+	for _, v := range []struct {
+		name, config string
+		edits        []edit
+		options      firmware.Options
+	}{
+		{"gateway", "gateway.toml", []edit{stockDriver, allowControl}, firmware.Options{Inject: true, Tasks: "sockecho"}},
+		{"64", "image/gateway/testdata/forward-64.toml", []edit{stockDriver}, firmware.Options{}},
+	} {
+		o := v.options
+		if o.Config, err = r.variant("stock-"+v.name, v.config, v.edits...); err != nil {
+			return nil, err
+		}
+		o.Out = filepath.Join(r.root, "build", "test", "gateway-stock-"+v.name+".elf")
+		if err := r.build(ctx, &o); err != nil {
+			return nil, err
+		}
+		images = append(images, v.name+"="+o.File())
+	}
+	return images, nil
+}
+
+// An edit of a configuration's text.
+type edit struct{ old, new string }
+
+// What tests change in a configuration: control over the API allowed, rt0 with a stock driver.
+var (
+	allowControl = edit{"#control = true", "control = true"}
+	stockDriver  = edit{`controller = "ENET1"`, "controller = \"ENET1\"\ndriver = \"stock\""}
+)
+
+// variant writes the configuration at from, changed, and returns its path.
+func (r *testRun) variant(name, from string, edits ...edit) (string, error) {
+	data, err := os.ReadFile(filepath.Join(r.root, from))
 	if err != nil {
 		return "", err
 	}
-	const off, on = "#control = true", "control = true"
-	if strings.Count(string(text), off) != 1 {
-		return "", fmt.Errorf("gateway.toml: want the line %q once", off)
+	text := string(data)
+	for _, e := range edits {
+		if strings.Count(text, e.old) != 1 {
+			return "", fmt.Errorf("%s: want the line %q once", from, e.old)
+		}
+		text = strings.Replace(text, e.old, e.new, 1)
 	}
-	path := filepath.Join(r.root, "build", "test", "gateway-control.toml")
+	path := filepath.Join(r.root, "build", "test", "gateway-"+name+".toml")
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return "", err
 	}
-	return path, os.WriteFile(path, []byte(strings.Replace(string(text), off, on, 1)), 0o644)
+	return path, os.WriteFile(path, []byte(text), 0o644)
 }
 
 func prefixed(prefix string, list []string) (with []string) {

@@ -22,6 +22,9 @@ const (
 // Delivered counts the frames that each device delivered; a device's core.Device is its number.
 var Delivered [2]uint32
 
+// Sent counts the bytes of its answers.
+var Sent uint32
+
 // Deliver is core.Deliver.
 //
 //oob:stage oob
@@ -61,6 +64,12 @@ func Show(_ core.Device, _ uintptr, _, room uint32) uint32 {
 	Shown++
 	return min(room, 1)
 }
+
+// Answered is core.Answered.
+//
+//oob:stage oob
+//go:linkname Answered mortise/stack/core.Answered
+func Answered(_ core.Device, _, sent uint32) { Sent += sent }
 
 // Decided is core.Decided: this core has no tasks.
 //

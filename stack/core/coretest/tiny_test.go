@@ -16,6 +16,7 @@ type bench struct {
 	devices [divert.Devices]*divert.Device
 	nics    [divert.Devices]*enettest.ENET
 	before  [divert.Devices][]divert.Count
+	carried [divert.Devices]divert.Traffic
 }
 
 func newBench(t *testing.T, o enettest.Options) *bench {
@@ -40,8 +41,9 @@ func newBench(t *testing.T, o enettest.Options) *bench {
 		divert.Adopt(uint32(i), core.Device(i))
 		d.Serve(true)
 		b.devices[i], b.before[i] = d, d.Counters()
+		_, b.carried[i] = d.Traffic()
 	}
-	coretest.Delivered = [2]uint32{}
+	coretest.Delivered, coretest.Sent = [2]uint32{}, 0
 	return b
 }
 
@@ -93,6 +95,16 @@ func TestAnotherCore(t *testing.T) {
 	}
 	if got, want := b.nics[1].Sent(), ethernet(0x88b6, 1); len(got) != 1 || !bytes.Equal(got[0], want) {
 		t.Errorf("device 1 sent %x, want %x", got, want)
+	}
+	_, from := b.devices[0].Traffic()
+	_, to := b.devices[1].Traffic()
+	from.RxPackets, from.RxBytes = from.RxPackets-b.carried[0].RxPackets, from.RxBytes-b.carried[0].RxBytes
+	to.TxPackets, to.TxBytes = to.TxPackets-b.carried[1].TxPackets, to.TxBytes-b.carried[1].TxBytes
+	if from.RxPackets != 1 || from.RxBytes != 60 || to.TxPackets != 1 || to.TxBytes != 60 {
+		t.Errorf("forwarded from device 0: %+v, to device 1: %+v; want a frame of 60 bytes", from, to)
+	}
+	if coretest.Sent != uint32(len(back)) {
+		t.Errorf("the core was told of %d bytes of answers, want %d", coretest.Sent, len(back))
 	}
 	inband := 0
 	b.devices[0].Receive(8, func(f []byte) {

@@ -28,11 +28,12 @@ type Mode string
 
 // Modes. The mode is a property of the case: what is sent follows from it.
 const (
-	Oob    Mode = "oob"     // by the oob stage, over an oob-capable driver
-	Socket Mode = "socket"  // by an oob task with a socket (tasks/sockecho)
-	Inband Mode = "in-band" // by gVisor
-	Task   Mode = "task"    // not at all: what is measured is a timer and the oob task that it starts
-	Rules  Mode = "forward" // by a rule, which sends it on to lan0
+	Oob         Mode = "oob"     // by the oob stage, over an oob-capable driver
+	Socket      Mode = "socket"  // by an oob task with a socket (tasks/sockecho)
+	Inband      Mode = "in-band" // by gVisor
+	Task        Mode = "task"    // not at all: what is measured is a timer and the oob task that it starts
+	Rules       Mode = "forward" // by a rule, which sends it on to lan0
+	StockDriver Mode = "stock"   // by the oob stage, over a stock driver: not real-time
 )
 
 // Case is one line of the table: what is sent, how often, to which firmware, and what is demanded.
@@ -172,6 +173,8 @@ func (c *Case) panel() string {
 	switch {
 	case c.Mode == Inband:
 		return "in-band"
+	case c.Mode == StockDriver:
+		return stockPanel
 	case c.Mode == Task:
 		return "from a timer to its oob task"
 	case c.Mode == Rules:
@@ -246,6 +249,9 @@ func Matrix() (cases []Case) {
 		if base.loaded(kindSpin) {
 			continue // in-band answers next to nothing
 		}
+		cases = append(cases, base.with("m-"+l.name+"-stock", "oob echo, stock driver, not real-time, 64 bytes, "+l.about, func(c *Case) {
+			c.Panel, c.Payload, c.Mode, c.Spread = stockPanel, requestPayload, StockDriver, unbounded
+		}))
 		cases = append(cases, base.with("m-"+l.name+"-inband", "in-band echo, 64 bytes, "+l.about, func(c *Case) {
 			c.Panel, c.Payload, c.Mode, c.Spread = "in-band", requestPayload, Inband, unbounded
 		}))
@@ -281,7 +287,7 @@ func (c *Case) activates() bool {
 // port returns the UDP port that the requests go to.
 func (c *Case) port() uint16 {
 	switch c.Mode {
-	case Oob:
+	case Oob, StockDriver:
 		return echoPort
 	case Socket:
 		return socketPort
@@ -289,7 +295,7 @@ func (c *Case) port() uint16 {
 	return inbandPort
 }
 
-// Image returns the firmware of the case: its load, and in front of it, and of a plus, the oob tasks in it.
+// Image returns the firmware of the case: its load, and in front of it, and of a plus, the oob tasks in it, or stockImage.
 func (c *Case) Image() Load {
 	switch c.Mode {
 	case Task:
@@ -298,6 +304,8 @@ func (c *Case) Image() Load {
 		return "sockecho+" + c.Load
 	case Rules:
 		return Load(rulesPrefix+c.Rules) + "+" + c.Load
+	case StockDriver:
+		return stockImage + "+" + c.Load
 	}
 	return c.Load
 }
@@ -385,7 +393,7 @@ func (c *Case) Check(r *Result) (missed []string) {
 	if c.Mode != Task && s.Requests != c.Requests {
 		miss("%d requests entered the NIC, want %d", s.Requests, c.Requests)
 	}
-	if s.Lost > 0 && c.Guest == "" && (c.Mode != Inband || c.Load == "" && c.Flood == 0 && !c.Bulk) {
+	if s.Lost > 0 && c.Guest == "" && (c.Mode != Inband && c.Mode != StockDriver || c.Load == "" && c.Flood == 0 && !c.Bulk) {
 		miss("%d of %d requests lost, want none", s.Lost, s.Requests)
 	}
 	if r.Duplicates > 0 {

@@ -26,10 +26,10 @@ const (
 )
 
 // watch returns what the plugin has to watch in the firmware at kernel: the stores to ENET1's TDAR, and the activations of
-// the oob stage if the firmware has one.
-func watch(kernel, out string) (w plugin.Watch, err error) {
+// the oob stage if the firmware has one. code is what the names of the functions that store begin with.
+func watch(kernel, out string, code []string) (w plugin.Watch, err error) {
 	w = plugin.Watch{Out: out, Stores: []uint32{tdar}}
-	if w.Code, err = plugin.Code(kernel, ownCode...); err != nil {
+	if w.Code, err = plugin.Code(kernel, code...); err != nil {
 		return w, err
 	}
 	if entry, exit, err := plugin.Find(kernel, vector, vectorReturn); err == nil {

@@ -22,6 +22,10 @@ const (
 // smallest is the UDP payload that makes a frame the smallest there is.
 const smallest = packet.MinFrame - packet.EthernetSize - packet.IPv4Size - packet.UDPSize
 
+// rulesBootRounds is bootRounds where releases are short: the firmware makes its rules tables before its NIC is up. What QEMU then
+// drops of the frames that wait is nobody's.
+const rulesBootRounds = 100_000
+
 // What the rules are for.
 const (
 	crossingPort = 5063

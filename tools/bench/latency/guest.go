@@ -122,7 +122,12 @@ func (g *Guest) watch(out string) plugin.Watch {
 }
 
 // The limits of a session with the firmware or with a guest.
-func (c *Case) bootRounds() int { return c.forGuest(bootRounds, guestBootRounds) }
+func (c *Case) bootRounds() int {
+	if c.Mode == Rules && c.release() < loadInterval {
+		return rulesBootRounds
+	}
+	return c.forGuest(bootRounds, guestBootRounds)
+}
 func (c *Case) askEvery() int   { return c.forGuest(askEvery, guestAskEvery) }
 func (c *Case) tailRounds() int { return c.forGuest(tailRounds, guestTailRounds) }
 

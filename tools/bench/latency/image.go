@@ -76,6 +76,10 @@ func Build(ctx context.Context, root, toolchain, dir string, loads []Load, log i
 		if strings.HasPrefix(tasks, rulesPrefix) {
 			args = []string{"run", "./tools/mortise", "firmware", "-load", load, "-config", filepath.Join("image", "gateway", "testdata", tasks+".toml")}
 		}
+		if tasks == stockImage {
+			tasks = ""
+			args = []string{"run", "./tools/mortise", "firmware", "-load", load, "-config", stockConfig}
+		}
 		cmd := exec.CommandContext(ctx, "go", args...)
 		cmd.Dir, cmd.Stdout, cmd.Stderr = root, log, log
 		if cmd.Env = os.Environ(); toolchain != "" {

@@ -191,7 +191,11 @@ func (config *Config) watch(c *Case, kernel string) (plugin.Watch, error) {
 	if guest, ok := config.Guests[c.Guest]; ok {
 		return guest.watch(config.stores(c)), nil
 	}
-	w, err := watch(kernel, config.stores(c))
+	code := ownCode
+	if c.Mode == StockDriver {
+		code = append(TamaGoCode[:len(TamaGoCode):len(TamaGoCode)], ownCode...)
+	}
+	w, err := watch(kernel, config.stores(c), code)
 	if c.Mode == Rules {
 		w.Stores = []uint32{tdar2} // where they leave
 	}

@@ -18,10 +18,6 @@ import (
 // for the last two (Linux, Documentation/arm/memory.rst). The driver is a module.
 var moduleRange = plugin.Range{First: 0xbf000000, End: 0xbfe00000}
 
-// stockCode is what the names of the functions begin with by which stock TamaGo stores to registers: its own, and Go's
-// atomic ones.
-var stockCode = []string{"github.com/usbarmory/tamago/internal/reg.", "internal/runtime/atomic."}
-
 // controller is ENET2's name on the kernel's platform bus.
 const controller = "20b4000.ethernet"
 
@@ -151,7 +147,7 @@ func (b *Builder) stock(ctx context.Context, names map[string]bool, guests map[s
 			return err
 		}
 		var code []plugin.Range
-		for _, prefix := range stockCode {
+		for _, prefix := range latency.TamaGoCode {
 			ranges, err := plugin.Code(path, prefix)
 			if err != nil {
 				return err

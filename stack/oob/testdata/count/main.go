@@ -50,8 +50,3 @@ func check(err error) {
 		os.Exit(1)
 	}
 }
-
-// fan stands for stack/divert's core.Fan: nothing here sends a frame to several.
-//
-//go:linkname fan mortise/stack/core.Fan
-func fan(d uint32, addr uintptr, n, outs uint32) (action uint32) { return 0 }

@@ -36,8 +36,10 @@ func Configuration(root string) ([]byte, error) {
 func crossings(c *gateway.Config) (flows []oobFlow) {
 	ports := map[string]int{}
 	earlier := map[string][]*compile.Rule{} // by device: the rules so far
+	marks := map[string]string{}
 	for i := range c.Devices {
 		ports[c.Devices[i].Name] = controllerIndex(c.Devices[i].Controller)
+		marks[c.Devices[i].Name] = markOf(&c.Devices[i])
 	}
 	for i := range c.Forward {
 		f := &c.Forward[i]
@@ -52,7 +54,7 @@ func crossings(c *gateway.Config) (flows []oobFlow) {
 			compile.Explain(list, x.frame(probe{})).Rule != len(list)-1 {
 			continue
 		}
-		flows = append(flows, oobFlow{name: fmt.Sprintf("forward %s → %s", f.From, f.To[0].Device), port: ports[f.From], crosses: x})
+		flows = append(flows, oobFlow{name: fmt.Sprintf("forward %s → %s", f.From, f.To[0].Device) + max(marks[f.From], marks[f.To[0].Device]), port: ports[f.From], crosses: x})
 	}
 	return flows
 }

@@ -280,6 +280,8 @@ func TestVerdict(t *testing.T) {
 	}{
 		{"all answered", []Row{{"a", [NumPhases]Cell{cell(9, 0), cell(9, 0)}}}, 0, false, ""},
 		{"one lost under load", []Row{{"a", [NumPhases]Cell{cell(9, 0), cell(9, 1)}}}, 0, false, "1 of 18 oob replies or forwarded frames were lost"},
+		{"one lost by a stock driver", []Row{{"a*", [NumPhases]Cell{cell(9, 0), cell(9, 1)}}}, 0, false, ""},
+		{"a stock driver silent", []Row{{"a*", [NumPhases]Cell{}}}, 0, false, "a*: no reply at all"},
 		{"interrupted", []Row{{"a", [NumPhases]Cell{cell(9, 9)}}}, 0, true, ""},
 		{"one never arrived", []Row{{"a", [NumPhases]Cell{cell(9, 0)}}}, 1, false, "1 oob requests never entered the NIC"},
 		{"one row silent", []Row{{"a", [NumPhases]Cell{cell(9, 0)}}, {Name: "b"}}, 0, false, "b: no reply at all"},
@@ -399,5 +401,33 @@ func TestFindMetric(t *testing.T) {
 	}
 	if _, ok := findMetric(strings.NewReader(page), "none"); ok {
 		t.Error("findMetric finds what is not there")
+	}
+}
+
+// Flows over a stock driver are marked, and the table says what the mark means.
+func TestStockIsMarked(t *testing.T) {
+	c, err := gateway.Load("../../../../gateway.toml", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range c.Devices {
+		c.Devices[i].Stock = c.Devices[i].Name == "rt0"
+	}
+	p, err := newPlan(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := View{Rows: []Row{{Name: p.inband[0].name}}}
+	if text := v.Table(); strings.Contains(text, "*") {
+		t.Errorf("a mark without a stock driver:\n%s", text)
+	}
+	for _, f := range p.oob {
+		v.Rows = append(v.Rows, Row{Name: f.name})
+	}
+	text := v.Table()
+	for _, want := range []string{"\noob untagged* ", "\noob VLAN 42* ", "\nin-band lan0 ", "\n* stock driver, not real-time\n"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the table has no %q:\n%s", want, text)
+		}
 	}
 }

@@ -61,7 +61,7 @@ func newPlan(c *gateway.Config) (*plan, error) {
 					return nil, fmt.Errorf("%s: %w", q.Name(d.Name), err)
 				}
 				p.oob = append(p.oob, oobFlow{
-					name: "oob " + oobName(q.VID), port: port, vid: q.VID, target: q.Address.Addr(),
+					name: "oob " + oobName(q.VID) + markOf(d), port: port, vid: q.VID, target: q.Address.Addr(),
 					from: station{mac: peerMAC(port), addr: from, port: probePort},
 				})
 			case q.Oob == nil && q.VID == 0 && userNetwork.Contains(q.Address.Addr()) && len(p.inband) == 0:
@@ -76,6 +76,17 @@ func newPlan(c *gateway.Config) (*plan, error) {
 		return nil, fmt.Errorf("the configuration has no oob port with an echo service, and forwards nothing: there is nothing to measure")
 	}
 	return &p, nil
+}
+
+// stockMark stands behind the names of flows over a stock driver, which are not real-time; the table says so.
+const stockMark = "*"
+
+// markOf returns stockMark for such a device.
+func markOf(d *gateway.Device) string {
+	if d.Stock {
+		return stockMark
+	}
+	return ""
 }
 
 func oobName(vid uint16) string {

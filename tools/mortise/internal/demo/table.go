@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"mortise/stack/gateway"
 )
 
 // Row is a flow's line in the table.
@@ -44,7 +46,9 @@ func (v View) Table() string {
 		fmt.Fprintf(&b, " │ %7s %5s %7s %7s %7s", "sent", "lost", "median", "99 %", "max")
 	}
 	b.WriteByte('\n')
+	stock := false
 	for _, row := range v.Rows {
+		stock = stock || !row.realTime()
 		fmt.Fprintf(&b, "%-*s", nameWidth, row.Name)
 		for _, c := range row.Cells {
 			fmt.Fprintf(&b, " │ %7s %5s %7s %7s %7s", count(c.Sent, c.Sent), count(c.Lost, c.Sent),
@@ -53,8 +57,14 @@ func (v View) Table() string {
 		}
 		b.WriteByte('\n')
 	}
+	if stock {
+		fmt.Fprintf(&b, "%s %s\n", stockMark, gateway.StockDriver)
+	}
 	return b.String()
 }
+
+// realTime reports whether the row's flow is one over an oob-capable driver.
+func (r *Row) realTime() bool { return !strings.HasSuffix(r.Name, stockMark) }
 
 // Line renders the current phase in one line, for output that cannot be redrawn.
 func (v View) Line() string {

@@ -1,0 +1,88 @@
+package admin
+
+import (
+	"fmt"
+
+	"mortise/stack/oob"
+	"mortise/stack/socket"
+)
+
+// Traffic is packets and their bytes.
+type Traffic struct {
+	RxPackets uint64 `json:"rx_packets"`
+	RxBytes   uint64 `json:"rx_bytes"`
+	TxPackets uint64 `json:"tx_packets"`
+	TxBytes   uint64 `json:"tx_bytes"`
+}
+
+// Load is traffic, and the frames that were dropped.
+type Load struct {
+	Traffic
+	Dropped uint64 `json:"dropped"`
+}
+
+// DeviceTraffic is what a device has carried beside its oob ports' traffic.
+type DeviceTraffic struct {
+	Inband    Traffic // for in-band and from it
+	Forwarded Traffic // to and from other devices
+	Dropped   uint64  // of all that the device has received
+}
+
+func (t Traffic) String() string {
+	return fmt.Sprintf("received %d packets, %d bytes; sent %d packets, %d bytes", t.RxPackets, t.RxBytes, t.TxPackets, t.TxBytes)
+}
+
+func (l Load) String() string { return fmt.Sprintf("%v; dropped %d", l.Traffic, l.Dropped) }
+
+// add adds what b has more than base.
+func (l *Load) add(b, base socket.Traffic) {
+	l.Traffic.add(Traffic{
+		b.RxPackets - base.RxPackets, b.RxBytes - base.RxBytes, b.TxPackets - base.TxPackets, b.TxBytes - base.TxBytes,
+	})
+	l.Dropped += b.Dropped - base.Dropped
+}
+
+func (t *Traffic) add(b Traffic) {
+	t.RxPackets += b.RxPackets
+	t.RxBytes += b.RxBytes
+	t.TxPackets += b.TxPackets
+	t.TxBytes += b.TxBytes
+}
+
+// load returns what the port has carried: with the place it has now, and with those it had before.
+func (p *port) load() Load {
+	l := p.before
+	if p.place != none || p.loop {
+		l.add(socket.TrafficOf(p.index()), p.base)
+	}
+	return l
+}
+
+// moveIn makes the traffic of p's place p's from now on.
+func (p *port) moveIn() { p.base = socket.TrafficOf(p.index()) }
+
+// moveOut is moveIn's inverse: another port gets the place.
+func (p *port) moveOut() { p.before = p.load() }
+
+// load returns what the device has carried in all. What oob ports were on it before counts, too.
+func (a *Admin) load(dev uint32) (l Load) {
+	for i := range uint32(oob.MaxPorts) {
+		l.add(socket.TrafficOf(oob.PortIndex(dev, i)), socket.Traffic{})
+	}
+	if a.hooks.Traffic != nil {
+		t := a.hooks.Traffic(dev)
+		l.Traffic.add(t.Inband)
+		l.Traffic.add(t.Forwarded)
+		l.Dropped = t.Dropped
+	}
+	return l
+}
+
+// Tally keeps the sums of what ports and devices have carried right: call it every now and then, more often than bytes go around
+// 2³². It takes no lock of this package.
+func (a *Admin) Tally() {
+	for dev := range uint32(len(a.devices)) {
+		a.load(dev)
+	}
+	socket.TrafficOf(socket.Loopback)
+}

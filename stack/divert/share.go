@@ -1,0 +1,129 @@
+package divert
+
+import (
+	"math/bits"
+
+	"mortise/drivers/enet"
+	"mortise/stack/core"
+	"mortise/stack/frame"
+)
+
+// A frame that goes to several devices as it came lies in one slot, which their transmit rings share. It stays the slot of the
+// device that received it, which does with one less of its reserve meanwhile, and is free again when the last ring has sent it. Only
+// oob code counts. Before a device changes hands, in-band has the oob stage call in what is lent.
+
+// Slots that transmit rings share.
+var (
+	// lent is how many of them there are.
+	lent uint32
+	// calledIn is in-band's: while it is not 0 no slot is lent, and each kick takes back what has been sent.
+	calledIn uint32
+	// shares has a byte for each slot: how many hold it, below ownerUnit, and the number of its owner and one, as multiples of that.
+	// 0: the slot is not shared.
+	shares [frame.MaxSlots]uint8
+	// returned is what in-band took out of a ring that it shut down: holds for the oob stage to take back.
+	returned frame.Ring
+)
+
+const (
+	ownerUnit = 1 << 4
+	// maxExtra bounds the further destinations that an activation's frames are for as they are: one for each frame.
+	maxExtra = rxBudget
+	// maxChanged bounds the destinations that its frames for several are changed for. Each such frame takes a copy at least, and may go
+	// on itself beside: more than the copies and as many frames cannot be served.
+	maxChanged = 2 * enet.MaxAligned
+)
+
+// lend sends the frame of n bytes in slot on the devices that action names for it as it is. They hold the slot then, and so does v,
+// until lending.
+//
+//oob:stage oob
+//go:noinline
+func (v *device) lend(slot, n, action uint32) {
+	share := &shares[slot%frame.MaxSlots]
+	*share = uint8(v.index*ownerUnit + ownerUnit + 1)
+	plain := core.Plain(action)
+	if calledIn != 0 || v.free.Len() <= rxBudget+1 { // what this device's own reception needs stays
+		counters[v.index%Devices][ForwardFull] += count(plain)
+		return
+	}
+	v.forwarded = 1
+	//oob:total rxBudget+maxExtra divert.Poll a round for each frame, and one for each further destination
+	for i := 0; i < maxFan && plain != 0; i++ {
+		if i != 0 {
+			if v.extra >= maxExtra {
+				counters[v.index%Devices][ForwardFull] += count(plain)
+				break
+			}
+			v.extra++
+		}
+		w := &table[core.PlainTo(action, uint32(bits.TrailingZeros32(plain)))%Devices]
+		plain &= plain - 1
+		if w.diverted == 0 {
+			counters[v.index%Devices][ForwardDown]++
+		} else if w.hw.Send(slot, n) {
+			*share++
+			counters[w.index%Devices][TxForward]++
+			w.txForwarded += n
+		} else {
+			counters[v.index%Devices][ForwardFull]++
+		}
+	}
+}
+
+// count returns the number of destinations in a set.
+//
+//oob:stage oob
+func count(set uint32) uint32 { return set&1 + set>>1&1 + set>>2&1 + set>>3&1 }
+
+// lending ends what lend was called for: it returns an empty slot for the lent one, or that one when no ring holds it.
+//
+//oob:stage oob
+func (v *device) lending(slot uint32) uint32 {
+	share := &shares[slot%frame.MaxSlots]
+	if *share == 0 { // nothing was to be lent
+		return slot
+	}
+	if *share--; *share%ownerUnit == 0 {
+		*share = 0
+		return slot
+	}
+	lent++
+	empty, _ := v.free.Get()
+	return empty
+}
+
+// unshare takes one hold of a shared slot back, and gives the slot to its owner with the last one.
+//
+//oob:stage any
+//go:noinline
+func unshare(slot uint32) {
+	share := &shares[slot%frame.MaxSlots]
+	left := uint32(*share) - 1
+	if left%ownerUnit != 0 {
+		*share = uint8(left)
+		return
+	}
+	*share = 0
+	lent--
+	table[(left/ownerUnit-1)%Devices].free.Put(slot)
+}
+
+// callIn takes back what the diverted devices have sent, and what in-band returns.
+//
+//oob:stage oob
+//go:noinline
+func callIn() {
+	for range enet.RingSize {
+		ref, ok := returned.Pop()
+		if !ok {
+			break
+		}
+		unshare(uint32(ref.Slot))
+	}
+	for d := range uint32(Devices) {
+		if table[d].diverted != 0 {
+			table[d].reclaim()
+		}
+	}
+}
