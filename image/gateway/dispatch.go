@@ -29,8 +29,12 @@ func dispatch(id uint32) {
 	case oobIRQ[0]:
 		todo = divert.Poll(0)
 	case stage.TimerPPI:
-		if task.Expired() != task.NoTimer { // retryTimer: no other has no task
+		switch task.Expired() { // those that have no task
+		case task.NoTimer:
+		case retryTimer:
 			todo = divert.Ticked()
+		default:
+			socket.Expire()
 		}
 	case oobIRQ[1]:
 		todo = divert.Poll(1)

@@ -6,6 +6,7 @@ import (
 	"log"
 
 	"mortise/board/mx6ullevk"
+	"mortise/stack/socket"
 	"mortise/stack/stage"
 	"mortise/stack/task"
 )
@@ -21,11 +22,20 @@ func (g *gatewayImage) addTasks() (err error) {
 	}
 	oobGIC = mx6ullevk.GIC
 	retryTicks = stage.TicksPerSecond() / 10000
+	reassemblyTimer, err := task.NewTimer(task.NoTask)
+	if err != nil {
+		return err
+	}
+	socket.Reassemble(reassemblyTimer, reassemblySeconds*stage.TicksPerSecond())
 	if watchdogTimer, err = task.NewTimer(taskWatchdog); err != nil {
 		return err
 	}
 	return openUser()
 }
+
+// reassemblySeconds is how long the fragments of a datagram may take: 64 KiB at 10 Mbit/s take 55 ms, and an identification is
+// used again after 6.5 s at 10,000 datagrams a second (RFC 4963).
+const reassemblySeconds = 1
 
 // tellTaskFault says which task a fault was in.
 func tellTaskFault() {

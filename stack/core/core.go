@@ -60,7 +60,7 @@ func Slot(action uint32) uint32 { return action & 0xffff }
 //oob:stage oob
 func Shift(action uint32) uint32 { return action>>25&1*4 - action>>24&1*4 }
 
-// To returns the device to transmit on, for Forward; the number of destinations, for Fan.
+// To returns the device to transmit on, for Forward.
 //
 //oob:stage oob
 func To(action uint32) uint32 { return action >> 16 & 0xff }
@@ -86,7 +86,7 @@ func PlainFor(i, dev uint32) uint32 { return 1<<(i&3) | dev&7<<(4+3*(i&3)) }
 //oob:stage oob
 func Deliver(dev Device, addr uintptr, n uint32) uint32
 
-// Copy decides on destination i of the frame that Deliver has just said Fan for, here the copy of n bytes at addr: it returns
+// Copy decides on destination i of the frame that Deliver has just given to Fan, here the copy of n bytes at addr: it returns
 // Forward, or Drop. It may change the copy.
 //
 //oob:stage oob
@@ -105,7 +105,7 @@ func Answered(dev Device, n, sent uint32)
 func Show(dev Device, addr uintptr, n, room uint32) (copies uint32)
 
 // MaxShown is how many copies there is room for in an activation.
-const MaxShown = 8
+const MaxShown = 4
 
 // Decided is called when all frames that an activation takes are decided, and answered, ahead of what no answer needs: empty
 // slots for the ring, what is in-band's. What the core has to do because of them, it does here.

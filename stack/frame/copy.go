@@ -4,7 +4,7 @@ import "unsafe"
 
 // MaxCopies is the number of frames of an activation that those who call Copy in it may have copied together: it bounds the
 // activation.
-const MaxCopies = 8
+const MaxCopies = 12
 
 // maxRounds is what the longest frame with its pad takes.
 const maxRounds = (MaxLen + Pad + copyRound - 1) / copyRound

@@ -58,10 +58,34 @@ func (p *Pool) Get() (slot uint32, ok bool) {
 	return slot, true
 }
 
+// PutChain gives the n slots of a chain back: from first to last, each but last linked to the next by Link.
+//
+//oob:stage any
+func (p *Pool) PutChain(first, last, n uint32) {
+	link[last%MaxSlots] = uint16(p.head)
+	p.head = first % MaxSlots
+	p.n += n
+}
+
+// Link makes next the slot behind slot, which is in no pool.
+//
+//oob:stage any
+func Link(slot, next uint32) { link[slot%MaxSlots] = uint16(next) }
+
+// Next returns the slot that Link has put behind slot.
+//
+//oob:stage any
+func Next(slot uint32) uint32 { return uint32(link[slot%MaxSlots]) }
+
 // Free returns how many slots Get has to give.
 //
 //oob:stage any
 func (p *Pool) Free() uint32 { return p.n }
+
+// Size returns how many slots Fill has given.
+//
+//oob:stage any
+func (p *Pool) Size() uint32 { return p.size }
 
 // Stats returns what the pool tells about itself.
 //

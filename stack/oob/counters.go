@@ -17,7 +17,8 @@ const (
 	ARPAnswer    // ARP request answered
 	ARPLearned   // ARP reply taken in
 	Forwarded    // sent on by a rule, as it left here: stack/divert counts what there was no room for
-	SocketQueued // datagram or frame queued for a socket
+	SocketQueued // datagram or frame queued for a socket; of a datagram in fragments the last one
+	FragmentKept // fragment kept until the others have come
 
 	// Left to in-band.
 	InbandVLAN      // no oob port on its VLAN; untagged, and none on the device itself
@@ -34,36 +35,40 @@ const (
 	InbandProgram   // the device's program says so
 
 	// Dropped.
-	FrameShort       // shorter than an Ethernet header
-	FrameLong        // longer than a frame with two tags
-	ForeignMAC       // unicast to another station
-	TagShort         // ends inside a VLAN tag
-	LinkBroadcast    // the port's IPv4 address in a broadcast or multicast frame (3.3.6, RFC 1122)
-	IPv4Short        // ends inside the IPv4 header
-	IPv4Version      // version is not 4
-	IPv4HeaderLength // header length below 20 bytes
-	IPv4Length       // total length below the header's, or beyond the frame
-	IPv4Checksum     // header checksum wrong
-	IPv4Options      // options, on a port without rules
-	IPv4Fragment     // a fragment, on a port without rules
-	IPv4Destination  // not the port's address, on a port without rules
-	Unclaimed        // nothing in the oob stage takes it
-	UDPShort         // ends inside the UDP header
-	UDPLength        // UDP length is not what IPv4 carries
-	UDPChecksum      // UDP checksum wrong
-	UDPSourcePort    // sent from the port of a service, or from none: an answer could start a loop
-	ICMPShort        // ends inside the ICMP header
-	ICMPChecksum     // ICMP checksum wrong
-	SourceMAC        // from a group, from zero or from ourselves
-	SourceIP         // from a group, a broadcast, a reserved address or one of ours
-	ARPShort         // ends inside the ARP packet
-	ARPFormat        // not IPv4 over Ethernet
-	ARPSender        // the sender's address is no host of the port's network
-	ARPConflict      // somebody else has the port's address
-	RuleDrop         // a rule says so
-	ProgramDrop      // the device's program says so
-	ForwardLong      // a pushed tag would make it too long
-	SocketFull       // a socket's queue, or its port's pool, has no room: the socket's counters tell which
+	FrameShort        // shorter than an Ethernet header
+	FrameLong         // longer than a frame with two tags
+	ForeignMAC        // unicast to another station
+	TagShort          // ends inside a VLAN tag
+	LinkBroadcast     // the port's IPv4 address in a broadcast or multicast frame (3.3.6, RFC 1122)
+	IPv4Short         // ends inside the IPv4 header
+	IPv4Version       // version is not 4
+	IPv4HeaderLength  // header length below 20 bytes
+	IPv4Length        // total length below the header's, or beyond the frame
+	IPv4Checksum      // header checksum wrong
+	IPv4Options       // options, on a port without rules
+	IPv4Fragment      // a fragment, on a port without rules
+	IPv4Destination   // not the port's address, on a port without rules
+	Unclaimed         // nothing in the oob stage takes it
+	UDPShort          // ends inside the UDP header
+	UDPLength         // UDP length is not what IPv4 carries
+	UDPChecksum       // UDP checksum wrong
+	UDPSourcePort     // sent from the port of a service, or from none: an answer could start a loop
+	ICMPShort         // ends inside the ICMP header
+	ICMPChecksum      // ICMP checksum wrong
+	SourceMAC         // from a group, from zero or from ourselves
+	SourceIP          // from a group, a broadcast, a reserved address or one of ours
+	ARPShort          // ends inside the ARP packet
+	ARPFormat         // not IPv4 over Ethernet
+	ARPSender         // the sender's address is no host of the port's network
+	ARPConflict       // somebody else has the port's address
+	RuleDrop          // a rule says so
+	ProgramDrop       // the device's program says so
+	ForwardLong       // a pushed tag would make it too long
+	FragmentMalformed // tiny, of an impossible length, or beyond the largest packet
+	FragmentDuplicate // it is there already
+	FragmentRefused   // it overlaps others, or belongs to a packet that was given up because of that, or of too many fragments
+	FragmentNoRoom    // too many packets are incomplete, or half of the port's pool is in use
+	SocketFull        // a socket's queue, or its port's pool, has no room: the socket's counters tell which
 
 	// Not a frame's fate.
 	EventLost // an event found the ring to in-band full

@@ -11,7 +11,7 @@
 //
 // Stage: oob; config.go, names.go and the consumer's half of event.go are in-band. Follows: RFC 862 (echo, 1983), RFC 792
 // (ICMP, 1981), RFC 826 (ARP, 1982), RFC 1122 (hosts, 1989), RFC 5227 (ARP probes, 2008), and package wire's. Does not
-// support: reassembly, IP options, multicast, IPv6.
+// support: IP options, IPv6.
 package oob
 
 import (
@@ -130,7 +130,7 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 		return d.lose(p, IPv4Length)
 	}
 	if ip.Frag&fragmentation != 0 {
-		return d.refuse(p, InbandFragment, IPv4Fragment)
+		return d.fragment(p, addr, packet, length)
 	}
 	if ip.Proto&protocol != wire.ProtoUDP<<8 {
 		return d.other(p, addr, packet, length)

@@ -169,7 +169,8 @@ func TestDeliver(t *testing.T) {
 // isElsewhere tells the counters that no site without sockets and rules moves: the tests of packages socket and forward, and of programs, have them.
 func isElsewhere(counter int) bool {
 	switch counter {
-	case SocketQueued, SocketFull, Forwarded, ForwardLong, InbandRule, RuleDrop, InbandProgram, ProgramDrop:
+	case SocketQueued, SocketFull, Forwarded, ForwardLong, InbandRule, RuleDrop, InbandProgram, ProgramDrop,
+		FragmentKept, FragmentMalformed, FragmentDuplicate, FragmentRefused, FragmentNoRoom:
 		return true
 	}
 	return false

@@ -74,8 +74,11 @@ func (d *device) elsewhere(p *port, addr, packet uintptr, n, dst uint32) uint32 
 	ip := wire.DatagramAt(packet)
 	head := ip.Head
 	length := wire.Swap32(head)&0xffff - wire.IPv4Len
-	whole := head&0xff == versionIHL && ip.Frag&fragmentation == 0 && length <= n-wire.IPv4Len
-	if !whole || ip.Proto&protocol != wire.ProtoUDP<<8 || length < wire.UDPLen {
+	well := head&0xff == versionIHL && length <= n-wire.IPv4Len
+	if well && ip.Frag&fragmentation != 0 {
+		return d.fragment(p, addr, packet, length)
+	}
+	if !well || ip.Proto&protocol != wire.ProtoUDP<<8 || length < wire.UDPLen {
 		return d.refuse(p, InbandAddress, IPv4Destination)
 	}
 	service := d.services[uint16(wire.Swap32(ip.Ports))]

@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"mortise/drivers/mmio"
+	"mortise/stack/frame"
 	"mortise/stack/neigh"
 	"mortise/stack/task"
 )
@@ -118,32 +119,62 @@ func (c *Conn) ReadFrom(b []byte) (int, net.Addr, error) {
 
 // ReadFromAddrPort is ReadFrom with a plain address and a plain error.
 func (c *Conn) ReadFromAddrPort(b []byte) (n int, from netip.AddrPort, err error) {
+	r, err := c.ReadMessage(b)
+	return r.N, r.From, err
+}
+
+// Datagram is what ReadMessage says of a datagram.
+type Datagram struct {
+	N     int            // bytes copied
+	Whole int            // bytes that it had: more than N if there was no room for all
+	From  netip.AddrPort // who sent it
+	Local netip.Addr     // the address that it was sent to: one of ours, a group's, or a broadcast
+}
+
+// Truncated reports whether there was no room for all of the datagram: the rest is lost.
+func (r *Datagram) Truncated() bool { return r.N < r.Whole }
+
+// ReadMessage is ReadFromAddrPort that says more.
+func (c *Conn) ReadMessage(b []byte) (Datagram, error) {
 	for {
-		if n, from, ok := c.take(b); ok {
-			return n, from, nil
+		if r, ok := c.take(b); ok {
+			return r, nil
 		}
 		if err := c.wait(&c.read, c.notify); err != nil {
-			return 0, netip.AddrPort{}, err
+			return Datagram{}, err
 		}
 	}
 }
 
 // take copies the oldest message out of the queue.
-func (c *Conn) take(b []byte) (n int, from netip.AddrPort, ok bool) {
+func (c *Conn) take(b []byte) (r Datagram, ok bool) {
 	c.reader.Lock()
 	defer c.reader.Unlock()
 	q := &socks[c.s]
 	head := q.head
 	if mmio.Load(&q.tail) == head {
-		return 0, from, false
+		return r, false
 	}
 	m := q.queue[head%QueueSize]
-	n = copy(b, unsafe.Slice((*byte)(unsafe.Add(nil, m.Data)), m.Len))
+	r.Whole, r.Local = int(m.Whole()), neigh.Addr(m.Local)
+	r.From = netip.AddrPortFrom(neigh.Addr(m.Peer), uint16(m.PeerPort))
+	r.N = m.copy(b)
 	mmio.Store(&q.head, head+1)
 	if mmio.Load(&q.tail) != head+1 {
 		c.wake() // for the next reader
 	}
-	return n, netip.AddrPortFrom(neigh.Addr(m.Peer), uint16(m.PeerPort)), true
+	return r, true
+}
+
+// copy copies the payload, of all its parts, as far as there is room.
+func (m *Message) copy(b []byte) (n int) {
+	n = copy(b, unsafe.Slice((*byte)(unsafe.Add(nil, m.Data)), m.Len))
+	for left := m.parts(); left > 1; left-- {
+		m.slot = frame.Next(m.slot)
+		m.part()
+		n += copy(b[n:], unsafe.Slice((*byte)(unsafe.Add(nil, m.Data)), m.Len))
+	}
+	return n
 }
 
 // wait returns when there may be what a notice tells, or why not to wait any more.

@@ -11,6 +11,7 @@ import (
 	"mortise/drivers/mmio"
 	"mortise/stack/frame"
 	"mortise/stack/neigh"
+	"mortise/stack/reassembly"
 	"mortise/stack/task"
 )
 
@@ -92,6 +93,25 @@ func Setup(m frame.Memory, firstSlot uint32, h Hooks) {
 	for s := m.Slots; s > firstSlot; s-- {
 		state.stock = append(state.stock, s-1)
 	}
+}
+
+// Reassemble has datagrams that come in fragments put together, each within a time: life in ticks. timer, of no task, is theirs: when
+// it expires, Expire is to be called. Without it fragments are no socket's.
+//
+//oob:stage init
+func Reassemble(timer task.Timer, life uint32) { expiry.timer, expiry.life = timer, life }
+
+// Reassembly is what is known of datagrams in fragments.
+type Reassembly struct {
+	Incomplete uint32 // datagrams of which some fragments have come, or that were given up less than their time ago
+	Expired    uint32 // datagrams of which not all came in time
+}
+
+// ReassemblyStats returns what is known of datagrams in fragments.
+//
+//oob:stage inband
+func ReassemblyStats() Reassembly {
+	return Reassembly{Incomplete: fragments.Used(), Expired: mmio.Load(&expiry.lost)}
 }
 
 // SetPort makes the port of an index exist, with a pool of its own, not up yet: see Up. A port that exists keeps its pool, if
@@ -185,6 +205,7 @@ func ShutDown(i uint32) (held uint32) {
 	for s := range uint32(Max) {
 		flush(s, i)
 	}
+	ask(request{op: opExpire, port: i})
 	neigh.Purge(p.name, false)
 	t := p.pool.Stats()
 	return t.Size - t.Free
@@ -485,11 +506,22 @@ func openAll(o Options) (Socket, error) {
 	q.kind = rawAll
 	q.port = AllFrames << 8
 	state.listening[at] = o.Device.Dev()
+	q.count[DroppedCopy] = -missed(at)
 	mmio.Store(&listeners[at], s+1)
 	set := &ports[q.device-1].listeners
 	mmio.Store(set, *set|1<<at)
 	state.listen(o.Device.Dev(), true)
 	return Socket(s), nil
+}
+
+// missed returns how many frames the listener of a number was not shown, since ever.
+func missed(at int) (n uint32) {
+	for set := range uncopied {
+		if set>>at&1 != 0 {
+			n += mmio.Load(&uncopied[set])
+		}
+	}
+	return n
 }
 
 // closeAll has the oob stage show socket s nothing more.
@@ -573,6 +605,7 @@ func Reset(slots []uint32) {
 		socks[i].head, socks[i].freed = socks[i].tail, socks[i].tail
 	}
 	asked.op = opNone
+	fragments = reassembly.Table{}
 	state.stock = slots
 	for i := range ports {
 		p := &ports[i].pool
@@ -628,6 +661,9 @@ func List() (list []Stats) {
 		}
 		for c := range t.Counters {
 			t.Counters[c] = mmio.Load(&q.count[c])
+		}
+		if q.kind == rawAll {
+			t.Counters[DroppedCopy] += missed(slices.Index(listeners[:], uint32(i)+1))
 		}
 		list = append(list, t)
 	}

@@ -39,45 +39,38 @@ func Sole(list, port uint32) (s uint32, ok bool) {
 //
 //oob:stage oob
 func Find(list, port, src, dst, ports uint32) (s uint32, ok bool) {
-	best := uint32(0)
+	device, found := port+1, uint32(0) // found: how well it matches, and in the low byte the socket
 	at := first[list%Max]
 	for i := 0; i < MaxSharing; i++ {
 		if at == 0 {
 			break
 		}
-		b := &binds[(at-1)%Max]
-		at = b.next
-		score := socks[b.sock%Max].score(port, src, dst, ports>>16)
-		if score > best {
-			best, s = score, b.sock
+		at = (at - 1) % Max // its entry in binds has the socket's number
+		q := &socks[at]
+		match := at
+		at = binds[at].next
+		if q.device != 0 && q.device != device {
+			continue
+		}
+		// By address, then by who it is connected to.
+		match += 2 << 8
+		if q.addr != dst {
+			if q.addr != 0 || isGroup(dst) { // who wants a group's has joined it
+				continue
+			}
+			match -= 1 << 8
+		}
+		if q.peer != 0 {
+			if q.peer != src || q.peerPort != ports>>16 {
+				continue
+			}
+			match += 2 << 8
+		}
+		if match > found|0xff {
+			found = match
 		}
 	}
-	return s, best != 0
-}
-
-// score tells how well a datagram matches a socket: 0 not at all, then by address, then by who it is connected to.
-//
-//oob:stage oob
-func (s *sock) score(port, src, dst, srcPort uint32) uint32 {
-	if s.kind != udp || s.device != 0 && s.device != port+1 {
-		return 0
-	}
-	score := uint32(1)
-	if s.addr != 0 {
-		if s.addr != dst {
-			return 0
-		}
-		score = 2
-	} else if isGroup(dst) { // who wants a group's has joined it
-		return 0
-	}
-	if s.peer != 0 {
-		if s.peer != src || s.peerPort != srcPort {
-			return 0
-		}
-		score += 2
-	}
-	return score
+	return found & 0xff, found != 0
 }
 
 // FindRaw returns the raw socket for a frame of an EtherType, in wire order, that came on the oob port of index port.
@@ -165,20 +158,20 @@ func (q *sock) room(p *port) bool {
 	if q.task >= task.MaxTasks {
 		q.takeBack() // two for one that comes: it keeps up
 		q.takeBack()
-		if q.tail-q.freed >= QueueSize {
-			q.count[DroppedFull]++
-			return false
+		if q.tail-q.freed < QueueSize && q.tail-mmio.Load(&q.head) < q.limit {
+			return true
 		}
+		q.count[DroppedFull]++
+		return false
 	}
-	if q.tail-mmio.Load(&q.head) < q.limit {
+	if q.tail-q.head < q.limit {
 		return true
 	}
 	q.count[DroppedFull]++
 	if q.policy == DropNewest {
 		return false
 	}
-	old := &q.queue[q.head%QueueSize]
-	ports[old.port%tablePorts].pool.Put(old.slot)
+	q.queue[q.head%QueueSize].Release()
 	q.head++
 	return true
 }
@@ -197,8 +190,7 @@ func (q *sock) hand(tail uint32) {
 //oob:stage oob
 func (q *sock) takeBack() {
 	if q.freed != mmio.Load(&q.head) {
-		m := &q.queue[q.freed%QueueSize]
-		ports[m.port%tablePorts].pool.Put(m.slot)
+		q.queue[q.freed%QueueSize].Release()
 		q.freed++
 	}
 }

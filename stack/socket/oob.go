@@ -54,7 +54,13 @@ func (s Socket) Readable() uint32 { q := s.get(); return q.tail - q.head }
 // Release gives the message's slot back: it is consumed.
 //
 //oob:stage oob
-func (m *Message) Release() { ports[m.port%tablePorts].pool.Put(m.slot) }
+func (m *Message) Release() {
+	if m.port >= 1<<partsShift {
+		m.releaseParts()
+		return
+	}
+	ports[m.port%tablePorts].pool.Put(m.slot)
+}
 
 // Word returns the four bytes at offset off of the payload as a big-endian number. off is a multiple of four below Len, or 0 is
 // read: nothing outside the slot is touched, whatever off is.

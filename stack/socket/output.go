@@ -203,7 +203,12 @@ func (m *Message) failed(q *sock, why Status) Status {
 func (s Socket) Reply(m *Message, n uint32) Status {
 	q := s.get()
 	if q.kind != udp || m.packet == 0 {
-		return m.failed(q, Closed)
+		if q.kind != udp {
+			return m.failed(q, Closed)
+		}
+		if !m.reduce() {
+			return m.failed(q, Closed)
+		}
 	}
 	p := &ports[m.port%tablePorts]
 	addr := memory.Frame(m.slot)

@@ -24,6 +24,7 @@ const (
 	opCompose // sock.Compose(message, peer, peerPort)
 	opSend    // sock.Send(message, n)
 	opRelease // message.Release
+	opExpire  // give up what came in fragments on port and is not complete
 )
 
 var asked request
@@ -51,6 +52,8 @@ func Kicked() {
 		r.status = Socket(r.sock).Send(&r.message, r.n)
 	case opRelease:
 		r.message.Release()
+	case opExpire:
+		expire(r.port)
 	}
 	mmio.Store(&r.op, opNone)
 }
@@ -73,8 +76,8 @@ func (q *sock) flush(port uint32) {
 			break
 		}
 		m := &q.queue[at%QueueSize]
-		if m.port == port {
-			ports[port%tablePorts].pool.Put(m.slot)
+		if m.port&(1<<partsShift-1) == port {
+			m.Release()
 			continue
 		}
 		q.queue[kept%QueueSize] = *m

@@ -17,12 +17,13 @@
 // Sockets of this machine reach each other by the loopback port (loop.go), without a device.
 //
 // Stage: oob.go, input.go, output.go and loop.go run oob, inband.go and conn.go in-band. Follows: RFC 768 (UDP, 1980), RFC 791 (IPv4,
-// 1981), RFC 1112 (multicast, 1989), RFC 1122 (hosts, 1989). Does not support: TCP, IPv6, IP options, fragments.
+// 1981), RFC 1112 (multicast, 1989), RFC 1122 (hosts, 1989). Does not support: TCP, IPv6, IP options.
 package socket
 
 import (
 	"mortise/stack/frame"
 	"mortise/stack/neigh"
+	"mortise/stack/reassembly"
 )
 
 // Limits of the tables, all choices.
@@ -37,8 +38,10 @@ const (
 	MaxSharing = 8
 	// MaxListeners is the number of raw sockets that get a copy of all frames.
 	MaxListeners = 4
-	// MaxPayload is the largest UDP payload in bytes: fragments are not supported.
+	// MaxPayload is the largest UDP payload in bytes that is sent in one frame.
 	MaxPayload = 1500 - 20 - 8
+	// MaxDatagram is the largest one there is: it is sent, and comes, in fragments.
+	MaxDatagram = reassembly.MaxBytes - 8
 )
 
 // Socket is an open socket's number.
@@ -100,7 +103,8 @@ type Message struct {
 
 	slot   uint32
 	packet uint32 // offset of the IPv4 header in the frame
-	port   uint32 // index of the oob port
+	port   uint32 // index of the oob port; of a datagram in fragments their number from partsShift on
+	last   uint32 // then: the slot of the last one
 }
 
 // The counters of a socket.

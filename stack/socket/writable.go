@@ -30,13 +30,13 @@ func (s Socket) Writable(peer, peerPort uint32) Status {
 			return status
 		}
 	}
-	p := &ports[i%MaxPorts]
+	p := &ports[i%tablePorts]
 	switch {
-	case p.up == 0:
+	case p.up == down:
 		return Down
 	case p.pool.Free() == 0:
 		return NoBuffer
-	case !core.Room(p.name.Dev()):
+	case p.up == wired && !core.Room(p.name.Dev()):
 		return Busy
 	}
 	return OK

@@ -187,7 +187,7 @@ func (r *testRun) images(ctx context.Context) (string, error) {
 		built[load] = o.File()
 	}
 	var tasks []string
-	for _, want := range append([]string{"selftest", "control", "sockecho", "sockecho+gc", "latency"}, prefixed("latency+", []string{"gc", "spin", "print", "send", allAtOnce})...) {
+	for _, want := range append([]string{"selftest", "control", "sockecho", "sockecho+gc", "socktest", "latency"}, prefixed("latency+", []string{"gc", "spin", "print", "send", allAtOnce})...) {
 		name, load, loaded := strings.Cut(want, "+")
 		o := firmware.Options{Tasks: name}
 		if loaded {

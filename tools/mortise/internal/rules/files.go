@@ -18,7 +18,7 @@ import (
 const module = "mortise"
 
 // Tags are the build tags that add code to a firmware image. The last is the toolchain's.
-var Tags = []string{"load_gc", "load_spin", "load_print", "load_reload", "load_send", "load_bulk", "tasks", "tasks_latency", "tasks_selftest", "tasks_control", "tasks_sockecho", "inject", "mortise.preempt"}
+var Tags = []string{"load_gc", "load_spin", "load_print", "load_reload", "load_send", "load_bulk", "tasks", "tasks_latency", "tasks_selftest", "tasks_control", "tasks_sockecho", "tasks_socktest", "inject", "mortise.preempt"}
 
 // Contexts are the ways to build the firmware: each architecture, with no tag and with all.
 func Contexts(tags ...string) []build.Context {

@@ -94,7 +94,7 @@ var Rules = []Rule{
 
 var (
 	// oobPackages have no in-band half.
-	oobPackages = []string{"drivers/mmio", "drivers/gic", "stack/core", "stack/filter", "stack/filter/rules", "stack/forward", "stack/frame", "stack/wire"}
+	oobPackages = []string{"drivers/mmio", "drivers/gic", "stack/core", "stack/filter", "stack/filter/rules", "stack/forward", "stack/frame", "stack/reassembly", "stack/wire"}
 	// faulty is the test firmware whose oob code breaks the rules on purpose, to show that the stage contains it.
 	faulty = "image/stagetest"
 	// stockPeer is the firmware that ours is compared with: TamaGo's own board and drivers.

@@ -1,0 +1,185 @@
+package socket_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"mortise/stack/divert"
+	"mortise/stack/neigh"
+	"mortise/stack/socket"
+	"mortise/stack/wire"
+	"mortise/stack/wire/wiretest"
+)
+
+func TestSend(t *testing.T) {
+	b := newBench(t)
+	s := b.open(socket.Options{Local: local(anywhere, 5000), PCP: 5, TOS: 0xb8, TTL: 9})
+	for _, c := range []struct {
+		name string
+		port neigh.Port
+		own  [4]byte
+		peer [4]byte
+		tags []wire.VLAN
+	}{
+		{"untagged", untagged, b.site.Addr, b.site.From().SrcIP, nil},
+		{"VLAN", vlan, b.site.VAddr, b.site.VFrom().SrcIP, []wire.VLAN{{VID: b.site.VID, PCP: 5}}},
+	} {
+		for _, n := range []int{0, 1, 2, 3, 17, 18, 64, 1471, 1472} {
+			t.Run(fmt.Sprintf("%s, %d bytes", c.name, n), func(t *testing.T) {
+				mac := [6]byte{2, 9, 8, 7, 6, 5}
+				b.ok(neigh.Set(c.port, netip.AddrFrom4(c.peer), mac, false))
+				var m socket.Message
+				if got := s.Compose(&m, neigh.Wire(netip.AddrFrom4(c.peer)), 40000); got != socket.OK {
+					t.Fatal(got)
+				}
+				data := wiretest.Payload(n, byte(n))
+				write(&m, data)
+				if got := s.Send(&m, uint32(n)); got != socket.OK {
+					t.Fatal(got)
+				}
+				sent := b.nic.Sent()
+				b.nic.Discard()
+				if len(sent) != 1 {
+					t.Fatalf("sent %d frames", len(sent))
+				}
+				got := sent[0]
+				ip := got[14+4*len(c.tags):]
+				want := wire.AppendUDP(nil, &wire.Header{
+					Dst: mac, Src: b.site.MAC, Tags: c.tags, SrcIP: c.own, DstIP: c.peer, TTL: 9, ID: binary.BigEndian.Uint16(ip[4:]),
+				}, 5000, 40000, data)
+				want = wiretest.IP(want, func(ip []byte) { ip[1], ip[6] = 0xb8, 0x40 }) // type of service, Don't Fragment
+				if !bytes.Equal(got, want) {
+					t.Errorf("sent\n%x, want\n%x", got, want)
+				}
+			})
+		}
+	}
+	divert.Poll(0)
+	b.checkPools(0, 0)
+}
+
+func TestStatus(t *testing.T) {
+	b := newBench(t)
+	s := b.open(socket.Options{Local: local(anywhere, 5000)})
+	known := neigh.Wire(b.peer)
+	b.ok(neigh.Set(untagged, b.peer, [6]byte{2, 1, 1, 1, 1, 1}, true))
+	stranger := neigh.Wire(b.peer.Next())
+	abroad := neigh.Wire(netip.MustParseAddr("192.0.2.1"))
+	compose := func(peer, port uint32) socket.Status {
+		var m socket.Message
+		status := s.Compose(&m, peer, port)
+		if status == socket.OK {
+			m.Release()
+		}
+		return status
+	}
+	for _, c := range []struct {
+		name       string
+		peer, port uint32
+		want       socket.Status
+	}{
+		{"known", known, 1, socket.OK},
+		{"unsolicited", stranger, 1, socket.Unsolicited},
+		{"no route", abroad, 1, socket.NoRoute},
+		{"nobody", 0, 0, socket.NoPeer},
+		{"no UDP port", known, 0, socket.NoPeer},
+		{"broadcast, no port named", ^uint32(0), 1, socket.NoRoute},
+	} {
+		if got := compose(c.peer, c.port); got != c.want {
+			t.Errorf("%s: Compose = %v, want %v", c.name, got, c.want)
+		}
+	}
+	var m socket.Message
+	if got := s.Compose(&m, known, 1); got != socket.OK {
+		t.Fatal(got)
+	}
+	if got := s.Send(&m, socket.MaxPayload+1); got != socket.TooLong {
+		t.Errorf("too long: Send = %v", got)
+	}
+	b.checkPools(0, 0)
+
+	var held []socket.Message
+	for range pool {
+		if got := s.Compose(&m, known, 1); got != socket.OK {
+			t.Fatal(got)
+		}
+		held = append(held, m)
+	}
+	if got := s.Compose(&m, known, 1); got != socket.NoBuffer {
+		t.Errorf("pool empty: Compose = %v", got)
+	}
+	for i := range held {
+		held[i].Release()
+	}
+
+	b.ok(s.Connect(netip.AddrPortFrom(b.peer, 77)))
+	if got := compose(0, 0); got != socket.OK {
+		t.Errorf("connected: Compose = %v", got)
+	}
+	b.dev.Divert(false)
+	b.ok(nil)
+	if got := s.Compose(&m, known, 1); got != socket.OK {
+		t.Fatal(got)
+	}
+	if got := s.Send(&m, 1); got != socket.Busy {
+		t.Errorf("device in-band: Send = %v", got)
+	}
+	b.dev.Divert(true)
+	socket.ShutDown(0)
+	b.ok(neigh.Set(untagged, b.peer, [6]byte{2, 1, 1, 1, 1, 1}, true))
+	if got := compose(known, 1); got != socket.Down {
+		t.Errorf("port down: Compose = %v", got)
+	}
+	b.checkPools(0, 0)
+	neigh.Purge(untagged, true)
+	if st := socket.List()[0].Counters; st[socket.FailedSend] == 0 {
+		t.Error("no failure was counted")
+	}
+}
+
+func TestReply(t *testing.T) {
+	b := newBench(t)
+	s := b.open(socket.Options{Local: local(anywhere, 5000)})
+	for _, h := range []*wire.Header{b.site.From(), b.site.VFrom()} {
+		for _, n := range []int{0, 4, 64, 1472} {
+			b.arrive(h, 40000, 5000, wiretest.Payload(64, 1))
+			m, status := s.Receive()
+			if status != socket.OK {
+				t.Fatal(status)
+			}
+			write(m, wiretest.Payload(n, 9))
+			if got := s.Reply(m, uint32(n)); got != socket.OK {
+				t.Fatal(got)
+			}
+			sent := b.nic.Sent()
+			b.nic.Discard()
+			back := wiretest.Back(h)
+			back.ID = binary.BigEndian.Uint16(sent[0][wiretest.L3(sent[0])+4:])
+			want := wiretest.IP(wire.AppendUDP(nil, back, 5000, 40000, wiretest.Payload(n, 9)), func(ip []byte) { ip[6] = 0x40 })
+			if len(sent) != 1 || !bytes.Equal(sent[0], want) {
+				t.Errorf("sent\n%x, want\n%x", sent, want)
+			}
+		}
+	}
+	divert.Poll(0)
+	b.checkPools(0, 0)
+}
+
+func TestNoAllocation(t *testing.T) {
+	b := newBench(t)
+	s := b.open(socket.Options{Local: local(anywhere, 5000)})
+	b.ok(neigh.Set(untagged, b.peer, [6]byte{2, 1, 1, 1, 1, 1}, false))
+	var m socket.Message
+	n := testing.AllocsPerRun(50, func() {
+		s.Receive()
+		s.Compose(&m, neigh.Wire(b.peer), 9)
+		m.SetWord(0, m.Word(4))
+		m.Release()
+	})
+	if n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
