@@ -57,9 +57,9 @@ func fixed(c *gateway.Config) *gateway.Config {
 		d.Ports = slices.Clone(d.Ports)
 		for j := range d.Ports {
 			if p := &d.Ports[j]; p.Oob != nil && p.Oob.Accepts(gateway.EchoPort) {
-				p.Oob = &gateway.Oob{Pool: p.Oob.Pool, Neighbours: p.Oob.Neighbours, Solicit: p.Oob.Solicit}
+				p.Oob = &gateway.Oob{Pool: p.Oob.Pool, Buffer: p.Oob.Buffer, Neighbours: p.Oob.Neighbours, Solicit: p.Oob.Solicit}
 			} else if p.Oob != nil { // with a rule that accepts nothing
-				p.Oob = &gateway.Oob{Rules: make([]gateway.Rule, 1), Pool: p.Oob.Pool, Neighbours: p.Oob.Neighbours, Solicit: p.Oob.Solicit}
+				p.Oob = &gateway.Oob{Rules: make([]gateway.Rule, 1), Pool: p.Oob.Pool, Buffer: p.Oob.Buffer, Neighbours: p.Oob.Neighbours, Solicit: p.Oob.Solicit}
 			}
 		}
 	}

@@ -10,7 +10,7 @@
 // names it, somebody who asked for it (Divert).
 //
 // Stage: in-band. Follows: the verbs and sizes of `evl net` (EVL, libevl). Does not support: ports that the configuration
-// does not name, buffers of another size than a slot.
+// does not name.
 package admin
 
 import (
@@ -77,6 +77,8 @@ type port struct {
 	udp     filter.PortSet
 	accepts string
 	pool    int // buffers, when nobody says another number
+	buffer  int // bytes of the largest datagram, the same
+	most    int // the limit there is now; 0: none
 
 	place   int            // in the companion core's table; none: it has never had one
 	base    socket.Traffic // of the place when the port got it
@@ -158,7 +160,7 @@ func newPort(dev uint32, c *gateway.PortTable) *port {
 	addr := netip.AddrFrom4([4]byte{byte(c.Addr >> 24), byte(c.Addr >> 16), byte(c.Addr >> 8), byte(c.Addr)})
 	p := &port{
 		name: c.Name, dev: dev, vid: c.VID, address: netip.PrefixFrom(addr, int(c.Prefix)), gateway: c.Gateway,
-		pool: c.Pool, place: none, static: map[netip.Addr][6]byte{}, solicit: c.Solicit,
+		pool: c.Pool, buffer: c.Buffer, place: none, static: map[netip.Addr][6]byte{}, solicit: c.Solicit,
 	}
 	if p.pool == 0 {
 		p.pool = socket.DefaultPool
@@ -250,7 +252,7 @@ func (a *Admin) Start() (err error) {
 		if !p.enabled.Load() {
 			continue
 		}
-		if err := p.open(p.pool); err != nil {
+		if err := p.open(p.pool, p.buffer); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
 		undo.add(func() { p.close() })

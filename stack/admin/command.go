@@ -19,7 +19,7 @@ import (
 // Commands returns the `net` commands of the console: the verbs of `evl net`.
 func (a *Admin) Commands() []console.Command {
 	return []console.Command{
-		{Verb: "net enable", Help: "-i PORT [-p BUFFERS]: make it an oob port", Run: a.enable},
+		{Verb: "net enable", Help: "-i PORT [-p BUFFERS] [-b BYTES]: make it an oob port, with room for so many datagrams of that size", Run: a.enable},
 		{Verb: "net disable", Help: "-i PORT: make it in-band only", Run: a.disable},
 		{Verb: "net divert", Help: "-i DEVICE on|off: the oob stage gets its frames first, without an oob port, too", Run: a.diversion},
 		{Verb: "net vlans", Help: "-i DEVICE [LIST|none]: show, or set, VLANs that are oob without a port: 42-45,100", Run: a.vlans},
@@ -73,16 +73,16 @@ func (o *options) needName(what string) error {
 }
 
 func (a *Admin) enable(w io.Writer, args []string) error {
-	var pool *int
-	o, err := parse(args, 0, 0, func(o *options) { o.interfaceFlag(); pool = o.Int("p", 0, "") })
+	var pool, buffer *int
+	o, err := parse(args, 0, 0, func(o *options) { o.interfaceFlag(); pool = o.Int("p", 0, ""); buffer = o.Int("b", 0, "") })
 	if err == nil {
 		err = o.needName("port")
 	}
 	if err == nil {
-		err = poolGiven(o, *pool)
+		err = poolGiven(o, *pool, *buffer)
 	}
 	if err == nil {
-		err = a.Enable(o.name, *pool)
+		err = a.EnableSized(o.name, *pool, *buffer)
 	}
 	if err != nil {
 		return err
@@ -91,15 +91,26 @@ func (a *Admin) enable(w io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(w, "%s: oob port, %d buffers of %d bytes\n", p.Name, p.Pool.Size, p.Pool.BufferBytes)
+	_, err = fmt.Fprintf(w, "%s: oob port, %d buffers of %d bytes%s\n", p.Name, p.Pool.Size, p.Pool.BufferBytes, p.Pool.limit())
 	return err
 }
 
-// poolGiven refuses a pool of no buffers: to Enable 0 is nothing said.
-func poolGiven(o *options, pool int) (err error) {
+// limit says what the largest datagram is, if there is a limit.
+func (l *Pool) limit() string {
+	if l.MostBytes == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", for datagrams of up to %d bytes", l.MostBytes)
+}
+
+// poolGiven refuses a pool of no buffers, and buffers of no bytes: to EnableSized 0 is nothing said.
+func poolGiven(o *options, pool, buffer int) (err error) {
 	o.Visit(func(f *flag.Flag) {
 		if f.Name == "p" && pool == 0 {
 			err = fmt.Errorf("a pool of 0 buffers: %w", ErrInvalid)
+		}
+		if f.Name == "b" && buffer == 0 {
+			err = fmt.Errorf("buffers of 0 bytes: %w", ErrInvalid)
 		}
 	})
 	return err
@@ -449,8 +460,8 @@ func (p *Port) tell(w io.Writer) error {
 		fmt.Fprintf(&b, "  in-band: %v\n", p.Inband)
 	}
 	if l := p.Pool; l != nil {
-		fmt.Fprintf(&b, "  pool: %d buffers of %d bytes, %d free, %d at the lowest, %d times empty\n",
-			l.Size, l.BufferBytes, l.Free, l.Lowest, l.Exhausted)
+		fmt.Fprintf(&b, "  pool: %d buffers of %d bytes%s, %d free, %d at the lowest, %d times empty\n",
+			l.Size, l.BufferBytes, l.limit(), l.Free, l.Lowest, l.Exhausted)
 	}
 	fmt.Fprintf(&b, "  %d neighbours, %d address conflicts, %d sockets bound to it\n", p.Neighbour, p.Conflicts, len(p.Sockets))
 	for _, s := range p.Sockets {

@@ -80,8 +80,9 @@ func (a *Admin) changes() map[string]func(r *http.Request, body *json.Decoder) (
 	return map[string]func(r *http.Request, body *json.Decoder) (any, error){
 		"enable": func(_ *http.Request, body *json.Decoder) (any, error) {
 			var q struct {
-				Port string
-				Pool *int
+				Port   string
+				Pool   *int
+				Buffer *int
 			}
 			if err := decode(body, &q); err != nil {
 				return nil, err
@@ -92,7 +93,13 @@ func (a *Admin) changes() map[string]func(r *http.Request, body *json.Decoder) (
 					return nil, fmt.Errorf("a pool of 0 buffers: %w", ErrInvalid)
 				}
 			}
-			if err := a.Enable(q.Port, pool); err != nil {
+			buffer := 0
+			if q.Buffer != nil {
+				if buffer = *q.Buffer; buffer == 0 {
+					return nil, fmt.Errorf("buffers of 0 bytes: %w", ErrInvalid)
+				}
+			}
+			if err := a.EnableSized(q.Port, pool, buffer); err != nil {
 				return nil, err
 			}
 			return a.Port(q.Port)

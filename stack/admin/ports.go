@@ -13,7 +13,11 @@ import (
 
 // Enable makes a port an oob port, with a pool of so many buffers (0: what the configuration says, else 2048). The device is
 // diverted if it is not. A port that is on already is no error.
-func (a *Admin) Enable(name string, pool int) (err error) {
+func (a *Admin) Enable(name string, pool int) error { return a.EnableSized(name, pool, 0) }
+
+// EnableSized is Enable with the bytes of the largest datagram on the port, for which each buffer has room then (0: what the configuration
+// says, else no limit beside the stack's).
+func (a *Admin) EnableSized(name string, pool, buffer int) (err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p, err := a.port(name)
@@ -26,6 +30,15 @@ func (a *Admin) Enable(name string, pool int) (err error) {
 	if pool < 1 || pool > socket.MaxPool {
 		return fmt.Errorf("%s: a pool of %d buffers: %w, want 1 to %d", name, pool, ErrInvalid, socket.MaxPool)
 	}
+	if buffer == 0 {
+		buffer = p.buffer
+	}
+	if buffer != 0 && (buffer < socket.MinBuffer || buffer > socket.MaxBuffer) {
+		return fmt.Errorf("%s: a buffer of %d bytes: %w, want %d to %d", name, buffer, ErrInvalid, socket.MinBuffer, socket.MaxBuffer)
+	}
+	if p.loop && buffer != 0 {
+		return fmt.Errorf("%s: a buffer of %d bytes: %w: nothing is in fragments there", name, buffer, ErrInvalid)
+	}
 	if p.enabled.Load() {
 		return nil
 	}
@@ -37,7 +50,7 @@ func (a *Admin) Enable(name string, pool int) (err error) {
 			return err
 		}
 	}
-	if err := p.open(pool); err != nil {
+	if err := p.open(pool, buffer); err != nil {
 		return fmt.Errorf("%s: %w: %w", name, ErrRefused, err)
 	}
 	undo.add(func() { p.close() })
@@ -98,10 +111,11 @@ func (a *Admin) Disable(name string) (held uint32, err error) {
 	}
 	p.live.Store(false)
 	_ = a.route() // one less than there were
-	size := int(socket.PoolStats(p.index()).Size)
+	most := p.most
+	size := int(socket.PoolStats(p.index()).Size) / socket.SlotsOf(most)
 	held = p.close()
 	undo.add(func() {
-		if p.open(size) == nil {
+		if p.open(size, most) == nil {
 			p.enabled.Store(true)
 			p.live.Store(true)
 			_, _ = a.route(), a.publish()
@@ -164,9 +178,10 @@ func (a *Admin) reap() {
 }
 
 // open makes the port exist for sockets, and lets frames in and out.
-func (p *port) open(pool int) error {
-	err := socket.SetPort(p.index(), socket.Port{Name: p.id(), Text: p.name, Addr: p.address, MAC: p.mac, Pool: pool})
+func (p *port) open(pool, buffer int) error {
+	err := socket.SetPort(p.index(), socket.Port{Name: p.id(), Text: p.name, Addr: p.address, MAC: p.mac, Pool: pool, Buffer: buffer})
 	if err == nil {
+		p.most = buffer
 		socket.Up(p.index())
 	}
 	return err

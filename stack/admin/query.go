@@ -25,6 +25,7 @@ type Pool struct {
 	Lowest      uint32 `json:"lowest"`    // that were ever free
 	Exhausted   uint32 `json:"exhausted"` // requests that found none
 	BufferBytes uint32 `json:"buffer_bytes"`
+	MostBytes   int    `json:"datagram_bytes,omitempty"` // the largest datagram; 0: no limit beside the stack's
 }
 
 // Port is the state of a port.
@@ -113,7 +114,7 @@ func (a *Admin) describe(p *port, sockets []Socket, neighbours []neigh.Entry) Po
 	}
 	if p.place != none || p.loop {
 		if s := socket.PoolStats(p.index()); s.Size != 0 {
-			t.Pool = &Pool{s.Size, s.Free, s.Lowest, s.Exhausted, frame.SlotSize}
+			t.Pool = &Pool{s.Size, s.Free, s.Lowest, s.Exhausted, frame.SlotSize, p.most}
 		}
 	}
 	for _, s := range sockets {

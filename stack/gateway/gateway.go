@@ -117,6 +117,7 @@ type Port struct {
 type Oob struct {
 	Rules      []Rule       // what the oob stage takes; none: all IPv4 of the port
 	Pool       int          // buffers of the port
+	Buffer     int          // bytes of the largest datagram; 0: no limit beside the stack's
 	Neighbours []Neighbour  // that are known from the start, and stay
 	Solicit    []netip.Addr // who is asked for when the port comes up
 }
@@ -132,6 +133,18 @@ const (
 	DefaultPool = 2048
 	MaxPool     = 32768
 )
+
+// MinBuffer and MaxBuffer are what Oob.Buffer may be: from what each slot has to EVL's most for a pool.
+const (
+	MinBuffer = 2048
+	MaxBuffer = 32768
+)
+
+// Slots returns how many of the memory's buffers the port's pool takes: each has room for the fragments of the largest datagram.
+func (o *Oob) Slots() int {
+	const part = 1500 - 20 // bytes of a fragment
+	return o.Pool * max(1, (o.Buffer+part-1)/part)
+}
 
 // MaxNeighbours bounds the neighbours, and the addresses to solicit, that the configuration names for a port: a choice.
 const MaxNeighbours = 64

@@ -184,6 +184,15 @@ oob.accept = [{ protocol = "udp", port = "7,5000-5010" }, { protocol = "udp", po
 
 // The limits are those of the oob stage's tables, which this package does not import.
 func TestLimits(t *testing.T) {
+	if gateway.MinBuffer != socket.MinBuffer || gateway.MaxBuffer != socket.MaxBuffer {
+		t.Errorf("buffers of %d to %d bytes, package socket has %d to %d", gateway.MinBuffer, gateway.MaxBuffer, socket.MinBuffer, socket.MaxBuffer)
+	}
+	for _, bytes := range []int{0, 2048, 2960, 2961, 8192, 32768} {
+		o := gateway.Oob{Pool: 10, Buffer: bytes}
+		if got, want := o.Slots(), 10*socket.SlotsOf(bytes); got != want {
+			t.Errorf("10 buffers of %d bytes take %d slots, package socket says %d", bytes, got, want)
+		}
+	}
 	if gateway.MaxOobPorts != oob.MaxPorts || gateway.MaxInbandPorts+oob.Devices*oob.MaxPorts != oob.MaxOwn ||
 		gateway.DefaultPool != socket.DefaultPool || gateway.MaxPool != socket.MaxPool {
 		t.Errorf("limits %d and %d, the oob stage has %d and %d",

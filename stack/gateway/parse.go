@@ -101,7 +101,11 @@ func (r *reader) config(root *node) *Config {
 	}
 	if l := r.table(t.get("loopback"), nil); l != nil {
 		c.Loopback.On = true
-		c.Loopback.Pool = r.number(l.get("pool"), "a number of buffers", 1, MaxPool, DefaultPool)
+		most := MaxPool
+		if r.board != nil && r.board.Buffers != 0 {
+			most = min(most, r.board.Buffers)
+		}
+		c.Loopback.Pool = r.number(l.get("pool"), "a number of buffers", 1, most, DefaultPool)
 		l.done()
 	}
 	forward := t.get("forward")
@@ -315,8 +319,8 @@ func (r *reader) limits(n *node, d *Device, x *across) {
 	for i := range d.Ports {
 		if o := d.Ports[i].Oob; o != nil {
 			oob++
-			x.buffers += o.Pool
-			if r.board != nil && r.board.Buffers != 0 && x.buffers > r.board.Buffers && x.buffers-o.Pool <= r.board.Buffers {
+			x.buffers += o.Slots()
+			if r.board != nil && r.board.Buffers != 0 && x.buffers > r.board.Buffers && x.buffers-o.Slots() <= r.board.Buffers {
 				r.refuse(n, "the pools of the oob ports up to %s have %d buffers: expected at most %d in all on board %s (pool of the ports, %d by default)",
 					d.Ports[i].Name(d.Name), x.buffers, r.board.Buffers, r.board.Name, DefaultPool)
 			}

@@ -39,7 +39,6 @@ var plannedVLAN = map[string]string{
 }
 
 var plannedOob = map[string]string{
-	"buffer":    "size of a buffer",
 	"services":  "services by name: echo is on wherever UDP port 7 is accepted",
 	"ethertype": "other protocols than IPv4 and ARP",
 }

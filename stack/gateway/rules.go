@@ -17,6 +17,10 @@ func (r *reader) oob(n *node, address netip.Prefix) *Oob {
 		r.refuse(f, "expected in the table of the device: a filter program judges all that comes in on it")
 	}
 	o.Pool = r.number(t.get("pool"), "a number of buffers", 1, MaxPool, DefaultPool)
+	o.Buffer = r.number(t.get("buffer"), "a number of bytes", MinBuffer, MaxBuffer, 0)
+	if n := t.get("pool"); o.Buffer != 0 && o.Pool < 2 {
+		r.fail(n, "a number of buffers, 2 to %d, beside buffer: one half is not for fragments", MaxPool)
+	}
 	if neighbours := t.get("neighbours"); neighbours != nil {
 		r.neighbours(neighbours, o, address)
 	}

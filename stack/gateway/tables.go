@@ -46,6 +46,7 @@ type PortTable struct {
 
 	Gateway    netip.Addr // the zero value: none
 	Pool       int        // buffers of an oob port
+	Buffer     int        // bytes of its largest datagram; 0: no limit
 	Neighbours []Neighbour
 	Solicit    []netip.Addr
 }
@@ -112,7 +113,7 @@ func (d *Device) tables() []PortTable {
 			continue
 		}
 		ports[i].Oob, ports[i].Echo, ports[i].AllIPv4 = true, p.Oob.Accepts(EchoPort), len(p.Oob.Rules) == 0
-		ports[i].Pool, ports[i].Neighbours, ports[i].Solicit = p.Oob.Pool, p.Oob.Neighbours, p.Oob.Solicit
+		ports[i].Pool, ports[i].Buffer, ports[i].Neighbours, ports[i].Solicit = p.Oob.Pool, p.Oob.Buffer, p.Oob.Neighbours, p.Oob.Solicit
 		for _, r := range p.Oob.Rules {
 			ports[i].UDP = append(ports[i].UDP, r.UDP...)
 		}

@@ -85,14 +85,19 @@ func newBenchWith(t *testing.T, o enettest.Options) *bench {
 	return b
 }
 
-// up makes port i of the bench exist and takes it up.
-func (b *bench) up(i uint32) {
-	b.Helper()
+// port describes port i of the bench.
+func (b *bench) port(i uint32) socket.Port {
 	c := socket.Port{Name: untagged, Addr: netip.PrefixFrom(netip.AddrFrom4(b.site.Addr), 24), MAC: b.site.MAC, Pool: pool}
 	if i == 1 {
 		c.Name, c.Addr = vlan, netip.PrefixFrom(netip.AddrFrom4(b.site.VAddr), 24)
 	}
-	b.ok(socket.SetPort(oob.PortIndex(0, i), c))
+	return c
+}
+
+// up makes port i of the bench exist and takes it up.
+func (b *bench) up(i uint32) {
+	b.Helper()
+	b.ok(socket.SetPort(oob.PortIndex(0, i), b.port(i)))
 	socket.Up(oob.PortIndex(0, i))
 }
 

@@ -45,7 +45,7 @@ func NewFragment(port uint32, addr, packet uintptr, offset, n uint32, more bool)
 	if !reassembly.Valid(offset, n, more) {
 		return reassembly.Malformed, 0
 	}
-	if !hasRoom(port) {
+	if !hasRoom(port, offset+n) {
 		return NoRoom, 0
 	}
 	ip := wire.IPv4At(packet)
@@ -64,7 +64,7 @@ func NewFragment(port uint32, addr, packet uintptr, offset, n uint32, more bool)
 //
 //oob:stage oob
 func FirstFragment(f *reassembly.Packet, port uint32, addr, packet uintptr, n uint32, more bool) (o reassembly.Outcome, slot uint32) {
-	if !hasRoom(port) {
+	if !hasRoom(port, n) {
 		return NoRoom, 0
 	}
 	o = f.First(slotOf(addr), uint32(packet-addr)+wire.IPv4Len, n, more)
@@ -75,19 +75,20 @@ func FirstFragment(f *reassembly.Packet, port uint32, addr, packet uintptr, n ui
 //
 //oob:stage oob
 func LaterFragment(f *reassembly.Packet, port uint32, addr, packet uintptr, offset, n uint32, more bool) (o reassembly.Outcome, slot uint32) {
-	if !hasRoom(port) {
+	if !hasRoom(port, offset+n) {
 		return NoRoom, 0
 	}
 	o = f.Later(slotOf(addr), uint32(packet-addr)+wire.IPv4Len, offset, n, more)
 	return o, added(f, o, port, packet, n)
 }
 
-// hasRoom reports whether the port's pool has a buffer for a fragment.
+// hasRoom reports whether the port's pool has a buffer for a fragment, which ends at a number of bytes of its datagram: no more than
+// Port.Buffer says.
 //
 //oob:stage oob
-func hasRoom(port uint32) bool {
+func hasRoom(port, end uint32) bool {
 	p := &ports[port%tablePorts]
-	return p.up == wired && p.pool.Free() > p.pool.Size()/2
+	return p.up == wired && end <= p.most && p.pool.Free() > p.pool.Size()/2
 }
 
 // added takes a fragment into the sum of its packet, and returns an empty slot for it, if it was kept; it gives the packet's slots

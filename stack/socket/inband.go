@@ -36,6 +36,23 @@ type Port struct {
 	Addr netip.Prefix // the port's address, and its network
 	MAC  [6]byte
 	Pool int // buffers; 0: DefaultPool
+	// Buffer is the largest datagram in bytes that sockets get on the port, UDP header included: the pool has room for Pool of them, one
+	// half of which is for fragments of those that are not complete. 0: as large as there are, and each of the pool's buffers is a slot.
+	Buffer int
+}
+
+// Limits of Port.Buffer: what a slot has, and EVL's most for a pool.
+const (
+	MinBuffer = frame.SlotSize
+	MaxBuffer = 32768
+)
+
+// SlotsOf returns how many slots a datagram of so many bytes takes, in fragments.
+//
+//oob:stage inband
+func SlotsOf(buffer int) int {
+	const part = 1500 - 20 // of a frame without options, a multiple of eight
+	return max(1, (buffer+part-1)/part)
 }
 
 // Options say what a socket is like. Of the zero value, task 0 reads.
@@ -131,6 +148,14 @@ func SetPort(i uint32, c Port) error {
 	if size < 1 || size > MaxPool {
 		return fmt.Errorf("oob port: a pool of %d buffers, want 1 to %d", size, MaxPool)
 	}
+	if c.Buffer != 0 && (c.Buffer < MinBuffer || c.Buffer > MaxBuffer) {
+		return fmt.Errorf("oob port: a buffer of %d bytes, want %d to %d", c.Buffer, MinBuffer, MaxBuffer)
+	}
+	if c.Buffer != 0 && size < 2 {
+		return fmt.Errorf("oob port: a pool of %d buffer of %d bytes, want at least 2: one half is not for fragments", size, c.Buffer)
+	}
+	each := SlotsOf(c.Buffer)
+	size *= each
 	if !c.Addr.IsValid() || !c.Addr.Addr().Is4() {
 		return fmt.Errorf("oob port: address %v, want an IPv4 address with its prefix length", c.Addr)
 	}
@@ -143,7 +168,7 @@ func SetPort(i uint32, c Port) error {
 			return fmt.Errorf("oob port %d: %d buffers of its pool are in use", i, have-free)
 		}
 		if size > have+len(state.stock) {
-			return fmt.Errorf("oob port: a pool of %d buffers, want at most %d: the memory has no more slots", size, have+len(state.stock))
+			return fmt.Errorf("oob port: a pool of %d buffers, want at most %d: the memory has no more slots", size/each, (have+len(state.stock))/each)
 		}
 		drainPool(&p.pool)
 		for range size {
@@ -154,6 +179,9 @@ func SetPort(i uint32, c Port) error {
 	}
 	m := c.MAC
 	state.texts[i] = c.Text
+	if p.most = uint32(c.Buffer); p.most == 0 {
+		p.most = ^uint32(0)
+	}
 	p.name, p.addr, p.mask = c.Name, neigh.Wire(c.Addr.Addr()), neigh.Mask(c.Addr.Bits())
 	p.src0 = uint32(m[0]) | uint32(m[1])<<8 | uint32(m[2])<<16 | uint32(m[3])<<24
 	p.src4 = uint32(m[4]) | uint32(m[5])<<8
