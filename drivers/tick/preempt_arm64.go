@@ -8,8 +8,12 @@ import (
 	"unsafe"
 
 	"mortise/drivers/gic"
-	_ "mortise/drivers/vector" // preempt_arm64.s calls it
 )
+
+// irqStack is the vector's: below a goroutine's stack pointer is more than its own.
+var irqStack [irqStackSize / 8]uint64
+
+const irqStackSize = 512
 
 // What preempt_arm64.s has.
 func irqAddress() uintptr

@@ -8,7 +8,6 @@ import (
 	"github.com/usbarmory/tamago/arm64"
 
 	"mortise/drivers/gic"
-	_ "mortise/drivers/vector" // vectors_arm64.s calls it
 )
 
 // Processor and Controller are what the stage runs on.
@@ -37,6 +36,11 @@ type control struct {
 // handover is where in-band's exceptions go: slots of TamaGo's table, which others may change. vectors_arm64.s knows it by its field
 // names.
 type handover struct{ sync, irq uintptr }
+
+// irqStack is irqVector's. IRQs do not nest.
+var irqStack [irqStackSize / 8]uint64
+
+const irqStackSize = 512
 
 // What vectors_arm64.s has.
 func vectors() uintptr

@@ -34,8 +34,11 @@
 #define WAKE	((const_WakeSGI<<24)|1)
 
 // A FIQ overwrites ELR_EL1 and SPSR_EL1, so who unmasks F saves them, and masks F to bring them back. This is how a handler of
-// in-band's IRQs begins (package vector): F is masked for four instructions, as it is in the last four. A handler in TamaGo's
-// table begins so itself; here the table has done so, and jumps over it.
+// in-band's IRQs begins: F is masked for four instructions, as it is in the last four. X18 is then SPSR, TPIDR_EL0 is ELR, R0 and
+// R1 are below the stack pointer. A handler in TamaGo's table begins so itself; here the table has done so, and jumps over it.
+//
+// CAUTION: below the stack pointer Go has the frame pointer, and, while it opens a frame of 256 bytes or more, the return address
+// at the frame's end, before the stack pointer is there: IRQ handlers have a stack of their own, and 16 bytes here.
 #define BEGIN_IRQ \
 	MRS	ELR_EL1, R18_PLATFORM \
 	MSR	R18_PLATFORM, TPIDR_EL0 \
@@ -88,19 +91,60 @@ TEXT ·syncVector(SB),NOSPLIT|NOFRAME,$0
 // masked until arm64.ServiceInterrupts unmasks it.
 TEXT ·irqVector(SB),NOSPLIT|NOFRAME,$0
 	BEGIN_IRQ
-	MOVD	$·relayIRQ(SB), R1
-	B	mortise∕drivers∕vector·save(SB)
-
-// relayIRQ goes on with all registers saved.
-TEXT ·relayIRQ(SB),NOSPLIT|NOFRAME,$0
-	ORR	$(1<<7), R18_PLATFORM, R0	// I
-	MOVD	R0, 264(RSP)
+	MOVD	$·irqStack+(const_irqStackSize-272)(SB), R0
+	MOVD	RSP, R1
+	MOVD	R1, 248(R0)
+	STP	(R2, R3), 16(R0)
+	LDP	-32(R1), (R2, R3)	// R0 and R1
+	STP	(R2, R3), 0(R0)
+	MOVD	R0, RSP
+	MRS	TPIDR_EL0, R0
+	ORR	$(1<<7), R18_PLATFORM, R1	// I
+	STP	(R0, R1), 256(RSP)
+	STP	(R4, R5), 32(RSP)
+	STP	(R6, R7), 48(RSP)
+	STP	(R8, R9), 64(RSP)
+	STP	(R10, R11), 80(RSP)
+	STP	(R12, R13), 96(RSP)
+	STP	(R14, R15), 112(RSP)
+	STP	(R16, R17), 128(RSP)
+	STP	(ZR, R19), 144(RSP)
+	STP	(R20, R21), 160(RSP)
+	STP	(R22, R23), 176(RSP)
+	STP	(R24, R25), 192(RSP)
+	STP	(R26, R27), 208(RSP)
+	STP	(g, R29), 224(RSP)
+	MOVD	R30, 240(RSP)
 	MOVD	$const_irqSignal, R0
 	WORD	$0xd10043ff	// sub sp, sp, #16
 	MOVD	R0, 8(RSP)
 	BL	os∕signal·Relay(SB)
 	WORD	$0x910043ff	// add sp, sp, #16
-	B	mortise∕drivers∕vector·restore(SB)
+	MOVD	240(RSP), R30
+	LDP	224(RSP), (g, R29)
+	LDP	208(RSP), (R26, R27)
+	LDP	192(RSP), (R24, R25)
+	LDP	176(RSP), (R22, R23)
+	LDP	160(RSP), (R20, R21)
+	MOVD	152(RSP), R19
+	LDP	128(RSP), (R16, R17)
+	LDP	112(RSP), (R14, R15)
+	LDP	96(RSP), (R12, R13)
+	LDP	80(RSP), (R10, R11)
+	LDP	64(RSP), (R8, R9)
+	LDP	48(RSP), (R6, R7)
+	LDP	32(RSP), (R4, R5)
+	LDP	16(RSP), (R2, R3)
+	MOVD	248(RSP), R18_PLATFORM
+	LDP	0(RSP), (R0, R1)
+	STP	(R0, R1), -32(R18_PLATFORM)
+	LDP	256(RSP), (R0, R1)
+	MOVD	R18_PLATFORM, RSP
+	MASK_F
+	MSR	R0, ELR_EL1
+	MSR	R1, SPSR_EL1
+	LDP	-32(RSP), (R0, R1)
+	ERET
 
 // FIQ, on the oob stack. Go code may change any register. The interrupt stays active until dispatch has returned, with F masked: in
 // GICv3 nothing is more urgent. Within the time that Hold has set nothing is acknowledged, as on arm. A special ID is not ended: nothing was acknowledged (ICC_EOIR0_EL1, chapter 12, IHI 0069).
