@@ -17,6 +17,13 @@ func (r *rig) site() wiretest.Site {
 	}
 }
 
+// reassembled are the cases of the corpus that fare differently where sockets take datagrams in fragments, as the firmware's do: what
+// is no datagram's first fragment is kept on a port without rules, or reaches beyond the largest datagram.
+var reassembled = map[string]string{
+	"middle fragment, port without rules": "fragment_kept",
+	"last fragment, port without rules":   "fragment_malformed",
+}
+
 // Every frame of the corpus fares on the machine as it does on the host: one counter moves, and nobody answers but the
 // oob stage where it should. The emulator pads frames below 60 bytes, so the ones that are cut off there are the host's.
 func TestCorpus(t *testing.T) { inModes(t, testCorpus) }
@@ -45,6 +52,9 @@ func testCorpus(t *testing.T, m mode) {
 			}
 		} else if err := r.rt.Send(c.Frame); err != nil {
 			t.Fatal(err)
+		}
+		if counter, ok := reassembled[c.Name]; ok {
+			c.Counter = counter
 		}
 		want := before
 		want[oob.Received]++

@@ -16,18 +16,25 @@ func (g *gatewayImage) deviceTraffic(dev uint32) admin.DeviceTraffic {
 	}
 }
 
+// What is shown of traffic, without the numbers.
+var (
+	byStage  = trafficCounters("", "by the oob stage")
+	byInband = trafficCounters("inband_", "by in-band")
+	byBoth   = trafficCounters("", "by both stages, and forwarded")
+)
+
 // portGroups shows what each port has carried, and its pool.
 func (g *gatewayImage) portGroups() (groups []status.Group) {
-	for _, p := range g.admin.Ports() {
-		group := status.Group{Name: "port", Of: p.Name, Title: "Port " + p.Name}
-		group.Counters = append(trafficCounters("", "by the oob stage", p.Stage.Traffic), status.Counter{
-			Name: "dropped", Help: "dropped by the oob stage", Kind: status.Count, Value: p.Stage.Dropped,
-		})
+	for _, p := range g.admin.PortLoads() {
+		c := append(make([]status.Counter, 0, 14), byStage[:]...)
+		setTraffic(c, p.Stage.Traffic)
+		c = append(c, status.Counter{Name: "dropped", Help: "dropped by the oob stage", Kind: status.Count, Value: p.Stage.Dropped})
 		if p.Device != "" {
-			group.Counters = append(group.Counters, trafficCounters("inband_", "by in-band", p.Inband)...)
+			c = append(c, byInband[:]...)
+			setTraffic(c[len(c)-len(byInband):], p.Inband)
 		}
 		if l := p.Pool; l != nil {
-			group.Counters = append(group.Counters,
+			c = append(c,
 				status.Counter{Name: "pool_size", Help: "buffers of its pool", Kind: status.Gauge, Unit: "buffers", Value: uint64(l.Size)},
 				status.Counter{Name: "pool_free", Help: "buffers that are free", Kind: status.Gauge, Unit: "buffers", Value: uint64(l.Free)},
 				status.Counter{Name: "pool_lowest", Help: "the fewest that ever were", Kind: status.Gauge, Unit: "buffers", Value: uint64(l.Lowest)},
@@ -35,26 +42,30 @@ func (g *gatewayImage) portGroups() (groups []status.Group) {
 				status.Counter{Name: "buffer_size", Help: "size of a buffer", Kind: status.Gauge, Unit: "bytes", Value: uint64(l.BufferBytes)},
 			)
 		}
-		groups = append(groups, group)
+		groups = append(groups, status.Group{Name: "port", Of: p.Name, Title: "Port " + p.Name, Counters: c})
 	}
 	return groups
 }
 
 // deviceGroup shows what a device has carried in all.
 func (g *gatewayImage) deviceGroup(dev int) status.Group {
-	d, err := g.admin.Device(g.tables.Devices[dev].Name)
-	if err != nil { // it is there since the start
-		return status.Group{Name: "device"}
-	}
-	return status.Group{Name: "device", Title: "In all", Counters: append(trafficCounters("", "by both stages, and forwarded", d.Traffic.Traffic),
-		status.Counter{Name: "dropped", Help: "dropped", Kind: status.Count, Value: d.Traffic.Dropped})}
+	l := g.admin.DeviceLoad(uint32(dev))
+	c := append(make([]status.Counter, 0, 5), byBoth[:]...)
+	setTraffic(c, l.Traffic)
+	return status.Group{Name: "device", Title: "In all", Counters: append(c,
+		status.Counter{Name: "dropped", Help: "dropped", Kind: status.Count, Value: l.Dropped})}
 }
 
-func trafficCounters(prefix, by string, t admin.Traffic) []status.Counter {
-	return []status.Counter{
-		{Name: prefix + "rx_packets", Help: "received " + by, Kind: status.Count, Unit: "packets", Value: t.RxPackets},
-		{Name: prefix + "rx_bytes", Help: "received " + by, Kind: status.Count, Unit: "bytes", Value: t.RxBytes},
-		{Name: prefix + "tx_packets", Help: "sent " + by, Kind: status.Count, Unit: "packets", Value: t.TxPackets},
-		{Name: prefix + "tx_bytes", Help: "sent " + by, Kind: status.Count, Unit: "bytes", Value: t.TxBytes},
+func trafficCounters(prefix, by string) [4]status.Counter {
+	return [4]status.Counter{
+		{Name: prefix + "rx_packets", Help: "received " + by, Kind: status.Count, Unit: "packets"},
+		{Name: prefix + "rx_bytes", Help: "received " + by, Kind: status.Count, Unit: "bytes"},
+		{Name: prefix + "tx_packets", Help: "sent " + by, Kind: status.Count, Unit: "packets"},
+		{Name: prefix + "tx_bytes", Help: "sent " + by, Kind: status.Count, Unit: "bytes"},
 	}
+}
+
+// setTraffic fills in the numbers of trafficCounters.
+func setTraffic(c []status.Counter, t admin.Traffic) {
+	c[0].Value, c[1].Value, c[2].Value, c[3].Value = t.RxPackets, t.RxBytes, t.TxPackets, t.TxBytes
 }

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 
 	"mortise/stack/filter/vids"
-	"mortise/stack/frame"
 	"mortise/stack/neigh"
 	"mortise/stack/oob"
 	"mortise/stack/socket"
@@ -112,11 +111,7 @@ func (a *Admin) describe(p *port, sockets []Socket, neighbours []neigh.Entry) Po
 	if t.Oob {
 		t.Accepts = p.accepts
 	}
-	if p.place != none || p.loop {
-		if s := socket.PoolStats(p.index()); s.Size != 0 {
-			t.Pool = &Pool{s.Size, s.Free, s.Lowest, s.Exhausted, frame.SlotSize, p.most}
-		}
-	}
+	t.Pool, t.Inband = p.poolState(), a.inband(p)
 	for _, s := range sockets {
 		if s.Port == p.name {
 			t.Sockets = append(t.Sockets, s)
@@ -126,9 +121,6 @@ func (a *Admin) describe(p *port, sockets []Socket, neighbours []neigh.Entry) Po
 		if n.Port == p.id() {
 			t.Neighbour++
 		}
-	}
-	if a.hooks.Inband != nil && !p.loop {
-		t.Inband = a.hooks.Inband(p.dev, p.vid)
 	}
 	return t
 }

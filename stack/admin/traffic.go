@@ -3,6 +3,7 @@ package admin
 import (
 	"fmt"
 
+	"mortise/stack/frame"
 	"mortise/stack/oob"
 	"mortise/stack/socket"
 )
@@ -85,4 +86,55 @@ func (a *Admin) Tally() {
 		a.load(dev)
 	}
 	socket.TrafficOf(socket.Loopback)
+}
+
+// PortLoad is what a port has carried, and its pool.
+type PortLoad struct {
+	Name   string
+	Device string // empty: the loopback port
+	Stage  Load
+	Inband Traffic
+	Pool   *Pool // nil: none
+}
+
+// DeviceLoad returns what device number dev has carried in all: Device's Traffic alone, for who asks often.
+func (a *Admin) DeviceLoad(dev uint32) Load {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.load(dev)
+}
+
+// PortLoads returns what each port has carried: Ports without the rest.
+func (a *Admin) PortLoads() []PortLoad {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	list := make([]PortLoad, 0, len(a.ports))
+	for _, p := range a.ports {
+		l := PortLoad{Name: p.name, Stage: p.load(), Inband: a.inband(p), Pool: p.poolState()}
+		if !p.loop {
+			l.Device = a.devices[p.dev].name
+		}
+		list = append(list, l)
+	}
+	return list
+}
+
+// poolState returns the state of the port's pool, nil if it has none.
+func (p *port) poolState() *Pool {
+	if p.place == none && !p.loop {
+		return nil
+	}
+	s := socket.PoolStats(p.index())
+	if s.Size == 0 {
+		return nil
+	}
+	return &Pool{s.Size, s.Free, s.Lowest, s.Exhausted, frame.SlotSize, p.most}
+}
+
+// inband returns in-band's own packets on a port.
+func (a *Admin) inband(p *port) (t Traffic) {
+	if a.hooks.Inband != nil && !p.loop {
+		t = a.hooks.Inband(p.dev, p.vid)
+	}
+	return t
 }

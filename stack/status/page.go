@@ -255,10 +255,21 @@ func (t *text) groups(groups []Group) {
 		t.put("\n  <div><h3>")
 		t.say(g.Title)
 		t.put("</h3><table>")
+		zeros := uint64(0)
 		for j := range g.Counters {
-			t.counter(&g.Counters[j])
+			if c := &g.Counters[j]; c.Value == 0 && (c.Kind == Count || c.Kind == Drop) {
+				zeros++ // what never happened would hide what did
+			} else {
+				t.counter(c)
+			}
 		}
-		t.put("\n  </table></div>")
+		t.put("\n  </table>")
+		if zeros != 0 {
+			t.put("<p class=\"dim\" title=\"/metrics has them all\">")
+			t.number(zeros)
+			t.put(" more at 0</p>")
+		}
+		t.put("</div>")
 	}
 }
 

@@ -52,6 +52,15 @@ func templated(t *testing.T, s *Status) string {
 			}
 			return s
 		},
+		"shown": func(k Kind) bool { return k != Count && k != Drop }, // though its value is 0
+		"zeros": func(counters []Counter) (n uint64) {
+			for _, c := range counters {
+				if c.Value == 0 && (c.Kind == Count || c.Kind == Drop) {
+					n++
+				}
+			}
+			return n
+		},
 		"base":  path.Base,
 		"words": func(s string) string { return strings.ReplaceAll(s, "_", " ") },
 		"pc":    func(pc uint32) string { return fmt.Sprintf("0x%08x", pc) },

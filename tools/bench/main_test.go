@@ -22,9 +22,9 @@ func TestSelected(t *testing.T) {
 		pattern string
 		want    int
 	}{
-		{"", len(latency.Cases())},
+		{"", len(latency.Cases()) + len(latency.StockCases())},
 		{"^oob$", 1},
-		{"flood", 6},
+		{"flood", 7},
 		{"no such case", 0},
 		{"(", 0},
 	}
@@ -76,7 +76,7 @@ func TestList(t *testing.T) {
 	if err := run(t.Context(), &options{list: true, pattern: "oob"}, &out, t.Output()); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.Count(out.String(), "\n"), 16; got != want {
+	if got, want := strings.Count(out.String(), "\n"), 17; got != want {
 		t.Errorf("-list -case oob: %d lines, want %d:\n%s", got, want, out.String())
 	}
 }
