@@ -168,7 +168,7 @@ func Cases() []Case {
 			c.Rules, c.Load, c.Median = manyRules, kindSpin, 650
 		}),
 		rules.with("forward-gc-flood", "forward rt0 to lan0, one rule, LOAD=gc, flood 1 kpps", func(c *Case) {
-			c.Rules, c.Load, c.Requests, c.Flood, c.Median, c.Spread = oneRule, kindGC, gcRequests, 1, 675, flooded
+			c.Rules, c.Load, c.Requests, c.Flood, c.Median, c.Spread = oneRule, kindGC, gcRequests, 1, 690, flooded
 		}),
 		steady.with("inband", "in-band echo, idle", func(c *Case) {
 			c.Mode, c.Median, c.Spread = Inband, 92000, unbounded

@@ -82,7 +82,7 @@ func TestCases(t *testing.T) {
 		"oob-send": {3, 400, 1000}, "oob-send-flood50": {3, 625, 1000}, "oob-all": {3, 625, 1000},
 		"socket": {3, 900, 16}, "socket-gc": {3, 900, 16},
 		"task": {3, 134, 16}, "task-gc": {3, 134, 16}, "task-spin": {3, 134, 16}, "task-print": {3, 134, 16},
-		"forward-gc": {3, 400, 16}, "forward-64-spin": {3, 650, 16}, "forward-gc-flood": {3, 675, 1000},
+		"forward-gc": {3, 400, 16}, "forward-64-spin": {3, 650, 16}, "forward-gc-flood": {3, 690, 1000}, "oob-filter": {3, 1100, 16},
 		"task-all": {3, 134, 16}, "task-send": {3, 134, 16}, "task-flood50": {3, 134, 16}, "oob-task": {3, 400, 2500}, "inband": {3, 92000, unbounded},
 	}
 	for _, c := range Cases() {
