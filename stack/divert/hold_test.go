@@ -58,7 +58,7 @@ func TestHold(t *testing.T) {
 				t.Errorf("it looked %d times whether a hold is near, want %d", len(*asked), c.asked)
 			}
 			for i, ticks := range *asked { // a tick is a microsecond
-				if want := uint32(unheld + i); ticks != want {
+				if want := uint32(unheld + i + 1); ticks != want { // one for what is left to in-band
 					t.Errorf("look %d is for %d ticks behind the last frame, want %d", i, ticks, want)
 				}
 			}
