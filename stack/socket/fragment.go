@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"mortise/drivers/mmio"
 	"mortise/stack/frame"
 	"mortise/stack/reassembly"
 	"mortise/stack/task"
@@ -19,6 +20,25 @@ var expiry struct {
 	life  uint32 // ticks; 0: there is no reassembly
 	// lost counts the datagrams of which not all came in time.
 	lost uint32
+}
+
+// Reassemble has datagrams that come in fragments put together, each within a time: life in ticks. timer, of no task, is theirs: when
+// it expires, Expire is to be called. Without it fragments are no socket's.
+//
+//oob:stage init
+func Reassemble(timer task.Timer, life uint32) { expiry.timer, expiry.life = timer, life }
+
+// Reassembly is what is known of datagrams in fragments.
+type Reassembly struct {
+	Incomplete uint32 // datagrams of which some fragments have come, or that were given up less than their time ago
+	Expired    uint32 // datagrams of which not all came in time
+}
+
+// ReassemblyStats returns what is known of datagrams in fragments.
+//
+//oob:stage inband
+func ReassemblyStats() Reassembly {
+	return Reassembly{Incomplete: fragments.Used(), Expired: mmio.Load(&expiry.lost)}
 }
 
 // partsShift is where Message.port has the number of fragments, of a datagram that came in some: 0 for any other.

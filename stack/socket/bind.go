@@ -1,0 +1,168 @@
+package socket
+
+import (
+	"fmt"
+	"net/netip"
+
+	"mortise/drivers/mmio"
+	"mortise/stack/neigh"
+)
+
+// OpenUDP opens a UDP socket, bound to o.Local: its address may be none (any) or an oob port's, a group's that it joins, or
+// the broadcast; its UDP port is not 0.
+//
+//oob:stage inband
+func OpenUDP(o Options) (Socket, error) {
+	state.Lock()
+	defer state.Unlock()
+	q, s, err := open(o)
+	if err != nil {
+		return 0, err
+	}
+	q.addr, q.port = neigh.Wire(o.Local.Addr()), uint32(o.Local.Port())
+	if !isMany(q.addr) {
+		q.from = q.addr
+	}
+	if o.Local.Port() == 0 {
+		return 0, fmt.Errorf("socket: UDP port 0: %w", ErrOption)
+	}
+	sharing := 1
+	for i := range socks {
+		other := &socks[i]
+		if other.kind != udp || other.port != q.port {
+			continue
+		}
+		if other.addr == q.addr && other.device == q.device && other.peer == 0 {
+			return 0, fmt.Errorf("socket: %v: %w", o.Local, ErrInUse)
+		}
+		sharing++
+	}
+	if sharing > MaxSharing {
+		return 0, fmt.Errorf("socket: %v: %d sockets have this UDP port: %w", o.Local, MaxSharing, ErrFull)
+	}
+	group := isGroup(q.addr)
+	if group {
+		if o.Device == nil {
+			return 0, fmt.Errorf("socket: group %v: name the port to join it on: %w", o.Local.Addr(), ErrOption)
+		}
+		if err := join(*o.Device, o.Local.Addr(), true); err != nil {
+			return 0, err
+		}
+	}
+	if err := link(s, o.Local.Port()); err != nil {
+		if group {
+			_ = join(*o.Device, o.Local.Addr(), false)
+		}
+		return 0, err
+	}
+	q.kind = udp
+	judge(listOf(s))
+	return Socket(s), nil
+}
+
+// join lets frames to a group in from a port, or no longer. What is sent on the loopback port needs no leave.
+func join(port neigh.Port, group netip.Addr, member bool) error {
+	if port == neigh.Loopback {
+		return nil
+	}
+	return state.join(port, group, member)
+}
+
+// isMany reports whether an address is a group's or a broadcast on a port's network.
+func isMany(addr uint32) bool {
+	for i := range ports {
+		if p := &ports[i]; p.addr != 0 && addr == p.addr|^p.mask {
+			return true
+		}
+	}
+	return isGroup(addr) || addr == ^uint32(0)
+}
+
+// link puts socket s into the list of its UDP port.
+func link(s uint32, udpPort uint16) error {
+	list := -1
+	for i, p := range state.lists {
+		if p == udpPort {
+			list = i
+			break
+		}
+		if p == 0 && list < 0 {
+			list = i
+		}
+	}
+	// There are as many lists as sockets.
+	binds[s] = bind{next: first[list], sock: s}
+	if state.lists[list] == 0 {
+		if err := state.bound(udpPort, list); err != nil {
+			return err
+		}
+		state.lists[list] = udpPort
+	}
+	mmio.Store(&sole[list], 0)
+	mmio.Store(&first[list], s+1)
+	lists[udpPort] = uint8(list + 1)
+	return nil
+}
+
+// judge says whether the sockets of a list have to be weighed.
+func judge(list uint32) {
+	at := first[list]
+	if at == 0 || binds[at-1].next != 0 {
+		mmio.Store(&sole[list], 0)
+		return
+	}
+	s := binds[at-1].sock
+	if q := &socks[s]; q.kind == udp && q.addr|q.peer == 0 {
+		mmio.Store(&sole[list], 1<<31|q.device<<8|s)
+		return
+	}
+	mmio.Store(&sole[list], 0)
+}
+
+// listOf returns the list that socket s is in.
+func listOf(s uint32) uint32 {
+	for list, port := range state.lists {
+		if port == uint16(socks[s].port) {
+			return uint32(list)
+		}
+	}
+	panic("socket: bound, and in no list")
+}
+
+// unlink takes socket s out of its list.
+func unlink(s uint32) {
+	list := listOf(s)
+	mmio.Store(&sole[list], 0)
+	at := &first[list]
+	for *at != s+1 {
+		at = &binds[*at-1].next
+	}
+	mmio.Store(at, binds[s].next)
+	if first[list] == 0 {
+		_ = state.bound(state.lists[list], -1)
+		lists[state.lists[list]] = 0
+		state.lists[list] = 0
+	}
+	judge(list)
+}
+
+// Connect makes peer the one that the socket sends to, and takes datagrams from; the zero value takes that back.
+//
+//oob:stage inband
+func (s Socket) Connect(peer netip.AddrPort) error {
+	state.Lock()
+	defer state.Unlock()
+	q := &socks[s%Max]
+	if q.kind != udp {
+		return fmt.Errorf("socket: connect to %v: %w", peer, ErrOption)
+	}
+	if peer.IsValid() && (neigh.Wire(peer.Addr()) == 0 || peer.Port() == 0) {
+		return fmt.Errorf("socket: connect to %v: want an IPv4 address and a port: %w", peer, ErrOption)
+	}
+	mmio.Store(&sole[listOf(uint32(s%Max))], 0)
+	mmio.Store(&q.peer, 0) // the two words change behind it
+	q.peerPort = uint32(peer.Port())
+	mmio.Store(&q.peer, neigh.Wire(peer.Addr()))
+	judge(listOf(uint32(s % Max)))
+	return nil
+}
