@@ -16,7 +16,7 @@
 // its rings a goroutine with that driver (drivers/stock): to the code here that is a controller which raises a software
 // interrupt and whose frames leave late. What it differs in is that in-band must be woken to send (deferred.go).
 //
-// Stage: oob.go runs in the stage that drives the device, deferred.go in the oob stage, inband.go in-band. Does not support:
+// Stage: oob.go runs in the stage that drives the device, deferred.go in the oob stage, inband.go and switch.go in-band. Does not support:
 // several queues per device.
 package divert
 

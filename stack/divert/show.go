@@ -1,0 +1,66 @@
+package divert
+
+import (
+	"mortise/drivers/enet"
+	"mortise/drivers/mmio"
+)
+
+// Name returns the device's name in the configuration.
+func (p *Device) Name() string { return p.name }
+
+// MAC returns the device's address.
+func (p *Device) MAC() [6]byte { return p.mac }
+
+// Up tells whether the link is up, as SetUp was last told.
+func (p *Device) Up() bool { return p.up.Load() }
+
+// SetUp records the link's state.
+func (p *Device) SetUp(up bool) { p.up.Store(up) }
+
+// OobAnswers tells whether the oob stage answers for the device's oob addresses now.
+func (p *Device) OobAnswers() bool { return mmio.Load(&table[p.d].diverted) != 0 }
+
+// Driver returns the controller's in-band half: link, MDIO, statistics.
+func (p *Device) Driver() Driver { return p.driver }
+
+// RealTime reports whether the driver runs in the oob stage: that of any other is not real-time, whatever serves it.
+func (p *Device) RealTime() bool { return p.stock == nil }
+
+// Count is the value of a named counter.
+type Count struct {
+	Name, Help string
+	Drop       bool // counts frames dropped
+	Value      uint32
+}
+
+// Counters returns the device's counters, always the same ones in the same order.
+func (p *Device) Counters() []Count {
+	out := make([]Count, 0, NumCounters+1)
+	for i, c := range counterInfo {
+		c.Value = mmio.Load(&counters[p.d][i])
+		out = append(out, c)
+	}
+	return append(out, Count{"no_tx_slot", "from in-band, and its share for sending was used up", true, p.noTxSlot.Load()})
+}
+
+// Place is where slots of a device are, and how many.
+type Place struct {
+	Place, Help string
+	Slots       uint32
+}
+
+// Slots returns where the device's slots are. Each slot is in one place: on a quiet device the numbers but the last add
+// up to SlotsPerDevice.
+func (p *Device) Slots() []Place {
+	v := &table[p.d]
+	return []Place{
+		{"free", "reserve of the stage that drives the device", v.free.Len()},
+		{"rx_ring", "empty, for the controller to receive into", enet.RingSize},
+		{"tx_ring", "being transmitted", enet.RingSize - v.hw.Free()},
+		{"rx_full", "received, waiting for in-band", v.rxFull.Len()},
+		{"rx_empty", "in-band's share for receiving, unused", v.rxEmpty.Len()},
+		{"tx_full", "from in-band, waiting to be transmitted", v.txFull.Len()},
+		{"tx_empty", "in-band's share for sending, unused", v.txEmpty.Len()},
+		{"free_lowest", "the smallest reserve there ever was", v.free.Lowest()},
+	}
+}
