@@ -27,19 +27,12 @@ func (g *gatewayImage) onFault(f stage.Fault) {
 	tellTaskFault()
 	now := time.Since(g.started)
 	g.record.Fault(f.String(), now)
-	var diverted []*divert.Device
-	for i, d := range g.devices {
-		if g.admin.Diverted(i) {
-			diverted = append(diverted, d)
-		}
-	}
-	rest, err := divert.Recover(diverted...)
+	diverted, err := g.takeOver()
 	for i, d := range g.devices {
 		if !g.admin.Diverted(i) {
 			unsilence(d)
 		}
 	}
-	socket.Reset(rest)
 	if err != nil {
 		log.Printf("fall back: %v", err)
 	} else {
@@ -56,6 +49,19 @@ func (g *gatewayImage) onFault(f stage.Fault) {
 		fmt.Printf("oob stage: stays down: %d restarts in the last minute, at most %d are configured; \"oob restart\" starts it\n",
 			r.LastMinute, r.PerMinute)
 	}
+}
+
+// takeOver takes every device of the oob stage's to in-band, by resetting its controller: what stood in the way is lost. The stage serves
+// nothing. The caller holds supervise.
+func (g *gatewayImage) takeOver() (diverted []*divert.Device, err error) {
+	for i, d := range g.devices {
+		if g.admin.Diverted(i) {
+			diverted = append(diverted, d)
+		}
+	}
+	rest, err := divert.Recover(diverted...)
+	socket.Reset(rest)
+	return diverted, err
 }
 
 // serve lets the stage serve after a fault or a stop, with every device of the oob stage's. The caller holds supervise.
@@ -90,12 +96,19 @@ func (g *gatewayImage) stopStage() error {
 	if !stage.Running() {
 		return fmt.Errorf("the stage is %v", stage.Status())
 	}
+	var stuck error
 	for i, d := range g.devices {
 		if g.admin.Diverted(i) {
-			d.Divert(false)
+			stuck = errors.Join(stuck, d.Divert(false))
 		}
 	}
 	stage.Stop()
+	if stuck != nil {
+		fmt.Printf("%v: the controllers are set up anew\n", stuck)
+		if _, err := g.takeOver(); err != nil {
+			return err
+		}
+	}
 	fmt.Println("oob stage: stopped; in-band serves its devices")
 	return nil
 }

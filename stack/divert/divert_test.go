@@ -427,6 +427,20 @@ func TestRecover(t *testing.T) {
 	}
 }
 
+// A fault while no device is the oob stage's takes nothing from in-band, and tells which slots are the pools' all the same.
+func TestRecoverNothing(t *testing.T) {
+	b := newBench(t, false, enettest.Options{})
+	b.nic.Inject(b.inband(1))
+	rest, err := Recover()
+	if err != nil || len(rest) != int(table[0].mem.Slots-SlotsPerDevice) {
+		t.Errorf("Recover = %d slots, %v, want %d", len(rest), err, table[0].mem.Slots-SlotsPerDevice)
+	}
+	if n := b.Receive(10, func([]byte) {}); n != 1 {
+		t.Errorf("in-band received %d frames, want 1", n)
+	}
+	b.slots(t)
+}
+
 // A device that is set up anew, diverted or not, keeps what in-band owned and each of its slots, wherever they come from.
 func TestRebuild(t *testing.T) {
 	for _, diverted := range []bool{true, false} {

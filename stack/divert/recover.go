@@ -37,18 +37,22 @@ func Recover(devices ...*Device) (rest []uint32, err error) {
 			defer p.tx.Unlock()
 		}
 	}
-	if len(devices) == 0 {
-		return nil, nil
-	}
 	lost := map[*Device]bool{}
 	for _, p := range devices {
 		p.setDiverted(false)
 		v := &table[p.d]
 		v.throttled, v.forwarded, v.copied, v.extra, v.rounds, v.lefts = 0, 0, 0, 0, 0, 0
+		late[p.d] = frame.List{}
 		lost[p] = true
 	}
 	shares, lent, returned = [frame.MaxSlots]uint8{}, 0, frame.Ring{}
-	own := newOwners(table[devices[0].d].mem.Slots)
+	slots := uint32(0)
+	for _, p := range all {
+		if p != nil {
+			slots = table[p.d].mem.Slots // the one memory of all
+		}
+	}
+	own := newOwners(slots)
 	for _, p := range all {
 		if p != nil && !lost[p] {
 			p.claimAll(own)
@@ -80,6 +84,9 @@ func Recover(devices ...*Device) (rest []uint32, err error) {
 // claimAll makes the device the owner of every slot it has. The caller holds its locks, and it is not diverted.
 func (p *Device) claimAll(own owners) {
 	v := &table[p.d]
+	for s, ok := late[p.d].Get(); ok; s, ok = late[p.d].Get() {
+		v.free.Put(s)
+	}
 	p.keepCrossing(own)
 	for _, s := range p.driver.Held(nil) {
 		own.claim(s)

@@ -4,6 +4,7 @@ import (
 	"math/bits"
 
 	"mortise/drivers/enet"
+	"mortise/drivers/mmio"
 	"mortise/stack/core"
 	"mortise/stack/frame"
 )
@@ -23,6 +24,9 @@ var (
 	shares [frame.MaxSlots]uint8
 	// returned is what in-band took out of a ring that it shut down: holds for the oob stage to take back.
 	returned frame.Ring
+	// late has the slots of each device that were sent while it was in-band's: the oob stage must not touch its reserve then. They
+	// are back in it with the next kick while calledIn is not 0 and the device is diverted.
+	late [Devices]frame.List
 )
 
 const (
@@ -106,7 +110,12 @@ func unshare(slot uint32) {
 	}
 	*share = 0
 	lent--
-	table[(left/ownerUnit-1)%Devices].free.Put(slot)
+	owner := (left/ownerUnit - 1) % Devices
+	if table[owner].diverted == 0 {
+		late[owner].Put(slot)
+		return
+	}
+	table[owner].free.Put(slot)
 }
 
 // callIn takes back what the diverted devices have sent, and what in-band returns.
@@ -122,8 +131,36 @@ func callIn() {
 		unshare(uint32(ref.Slot))
 	}
 	for d := range uint32(Devices) {
-		if table[d].diverted != 0 {
-			table[d].reclaim()
+		v := &table[d]
+		if v.diverted == 0 {
+			continue
+		}
+		v.reclaim()
+		for range enet.RingSize { // another one's ring held no more
+			slot, ok := late[d].Get()
+			if !ok {
+				break
+			}
+			v.free.Put(slot)
+		}
+	}
+}
+
+// away returns how many of a device's slots are lent, or were sent while it was in-band's: what its reserve is short of. The device is
+// in-band's.
+//
+//oob:stage inband
+func away(d uint32) uint32 {
+	for {
+		before := mmio.Load(&lent)
+		n := late[d].Len()
+		for i := range shares {
+			if share := uint32(shares[i]); share != 0 && share/ownerUnit == d+1 {
+				n++
+			}
+		}
+		if mmio.Load(&lent) == before { // none was sent meanwhile, and while calledIn is not 0 none is lent
+			return n
 		}
 	}
 }

@@ -33,7 +33,7 @@ func newPair(t *testing.T, outs ...forward.Out) *pair {
 	t.Cleanup(func() { all = [Devices]*Device{} })
 	memory := enettest.NewRings(t, Devices*SlotsPerDevice).Memory
 	counters = [Devices][NumCounters]uint32{}
-	shares, lent, calledIn, returned = [frame.MaxSlots]uint8{}, 0, 0, frame.Ring{}
+	shares, lent, calledIn, returned, late = [frame.MaxSlots]uint8{}, 0, 0, frame.Ring{}, [Devices]frame.List{}
 	site := wiretest.DefaultSite()
 	var c oob.Config
 	for i := range p.devices {
@@ -118,6 +118,9 @@ func (p *pair) check() {
 		}
 		for j := range v.free.Len() {
 			places[v.free.At(j)]++
+		}
+		for j := range late[i].Len() {
+			places[late[i].At(j)]++
 		}
 		for _, r := range []*frame.Ring{&v.rxFull, &v.rxEmpty, &v.txFull, &v.txEmpty} {
 			for range r.Len() {
@@ -252,6 +255,105 @@ func changeHands(t *testing.T, stuck int) {
 		p.check()
 	}
 	p.quiet()
+}
+
+// Both transmitters stand still with frames for several devices: each device can be rebuilt all the same, in any order, and all slots are
+// back when both have been; or when one has been, and the other sends again.
+func TestFanBothStuck(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		rebuild []int
+		goes    int // sends again behind that; -1: none
+	}{
+		{"first, second", []int{0, 1}, -1}, {"second, first", []int{1, 0}, -1}, {"first twice, second", []int{0, 0, 1}, -1},
+		{"first; the second goes on", []int{0}, 1}, {"second; the first goes on", []int{1}, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			p := newPair(t, forward.Out{Dev: 1}, forward.Out{Dev: 0})
+			for n := range uint32(5) {
+				p.queue(n)
+			}
+			p.stuck = [Devices]bool{true, true}
+			for _, i := range tc.rebuild {
+				if err := p.devices[i].Rebuild(true); err != nil {
+					t.Fatalf("Rebuild of %s = %v", p.devices[i].Name(), err)
+				}
+				p.check()
+			}
+			if tc.goes >= 0 {
+				p.complete(tc.goes, enet.RingSize)
+				table[tc.goes].reclaim()
+			} else if lent != 0 {
+				t.Errorf("%d slots are lent after both have been rebuilt", lent)
+			}
+			p.stuck = [Devices]bool{}
+			p.quiet()
+			p.queue(9)
+			p.quiet()
+			if n := len(p.sent[1]); n == 0 || !bytes.Equal(p.sent[1][n-1], numbered(9)) {
+				t.Error("the next frame is not sent")
+			}
+			for _, d := range p.devices {
+				if err := d.Divert(false); err != nil {
+					t.Error(err)
+				}
+			}
+			p.quiet()
+		})
+	}
+}
+
+// What another transmitter sends of a device's slots while the device is being rebuilt waits until the oob stage has it again.
+func TestFanSentMeanwhile(t *testing.T) {
+	p := newPair(t, forward.Out{Dev: 1}, forward.Out{Dev: 1})
+	p.queue(1)
+	p.stuck = [Devices]bool{true, true}
+	free := table[0].free.Len()
+	p.devices[0].hooks.Route = func(toOob bool) {
+		if toOob { // the last moment at which it is in-band's
+			p.complete(1, enet.RingSize)
+			table[0].diverted = 0
+			table[1].reclaim()
+			table[0].diverted = driven
+			if late[0].Len() != 1 || table[0].free.Len() > free {
+				t.Errorf("%d slots are late, %d free, want 1 late and at most %d free", late[0].Len(), table[0].free.Len(), free)
+			}
+		}
+	}
+	if err := p.devices[0].Rebuild(true); err != nil {
+		t.Fatal(err)
+	}
+	if late[0].Len() != 0 || lent != 0 {
+		t.Errorf("%d slots are late, %d lent, want none", late[0].Len(), lent)
+	}
+	p.quiet()
+}
+
+// After a fault the stage starts again although no transmitter sends: the controllers are reset.
+func TestFanRecoversStuck(t *testing.T) {
+	p := newPair(t, forward.Out{Dev: 1}, forward.Out{Dev: 0})
+	p.queue(1)
+	p.stuck = [Devices]bool{true, true}
+	for _, d := range p.devices {
+		if err := d.Divert(false); err == nil {
+			t.Fatal("a device changed hands while its slots are lent")
+		}
+	}
+	if _, err := Recover(p.devices[:]...); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range p.devices {
+		if err := d.Divert(true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p.quiet()
+	p.queue(2)
+	p.stuck = [Devices]bool{}
+	p.quiet()
+	if len(p.sent[1]) != 1 || !bytes.Equal(p.sent[1][0], numbered(2)) {
+		t.Errorf("sent %x, want the frame behind the fault only", p.sent[1])
+	}
 }
 
 // Whatever happens while frames are under way for several devices, changed and not, none of them is touched before it is sent, and

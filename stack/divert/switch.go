@@ -85,6 +85,9 @@ func (p *Device) byOob() uint32 {
 // Rebuild sets the controller and the driving stage's slots up anew, for a change of the controller's setting, then lets the
 // oob stage (divert) or in-band drive the device. Frames that in-band owned, received or to be sent, stay; what the
 // controller held is lost. When it fails the device is down: Rebuild may be tried again.
+//
+// It needs no transmitter but the device's own to stand still for a moment: slots of the device that another one's holds, for a frame
+// to several devices, come back when that one has sent them, or is rebuilt.
 func (p *Device) Rebuild(divert bool) error {
 	p.rx.Lock()
 	defer p.rx.Unlock()
@@ -103,8 +106,8 @@ func (p *Device) Rebuild(divert bool) error {
 	for s, ok := v.free.Get(); ok; s, ok = v.free.Get() {
 		slots = append(slots, s)
 	}
-	if got, want := len(slots), enet.RingSize+reserve; got != want {
-		return fmt.Errorf("device %s: %d slots, want %d", p.name, got, want)
+	if got, lent := len(slots), int(away(p.d)); got+lent != enet.RingSize+reserve {
+		return fmt.Errorf("device %s: %d slots and %d lent, want %d in all", p.name, got, lent, enet.RingSize+reserve)
 	}
 	err = p.driver.Reinit(slots[:enet.RingSize])
 	if err == nil {
@@ -125,6 +128,10 @@ func (p *Device) Rebuild(divert bool) error {
 func (p *Device) resume(divert bool) {
 	if divert {
 		p.setDiverted(true)
+		if late[p.d].Len() != 0 { // in the oob stage's hands they come back with the kick
+			atomic.AddUint32(&calledIn, 1)
+			defer atomic.AddUint32(&calledIn, ^uint32(0))
+		}
 		p.hooks.Kick()
 		if p.stock != nil {
 			p.hooks.Raise() // for what arrived before, as a controller does when it is unmasked
