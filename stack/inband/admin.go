@@ -28,6 +28,10 @@ func (s *Stack) Traffic(device int, vid uint16) (t Traffic) {
 	if err != nil {
 		return t
 	}
-	n := s.net.NICInfo()[id].Stats
+	info, ok := s.net.NICInfo()[id]
+	if !ok { // gone meanwhile
+		return t
+	}
+	n := info.Stats
 	return Traffic{n.Rx.Packets.Value(), n.Rx.Bytes.Value(), n.Tx.Packets.Value(), n.Tx.Bytes.Value()}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -29,22 +30,28 @@ type Device struct {
 	link Link
 	mac  tcpip.LinkAddress
 
-	untagged *Port
-	vlans    map[uint16]*Port
-	ports    []*Port // in the order of the configuration
+	set atomic.Pointer[portSet] // replaced whole when a port comes or goes
 
 	sending sync.Mutex
 	out     *stack.PacketBuffer // the packet that fill writes
 	fillOut func(b []byte)      // fill, made a func value once
 
-	own []uint32 // addresses of all ports, as they lie in a packet; set by Start
+	addresses *atomic.Pointer[addresses] // the stack's
 
 	count counters
 }
 
+// portSet is the ports of a device.
+type portSet struct {
+	untagged *Port
+	vlans    map[uint16]*Port
+	list     []*Port // in the order of the configuration; behind them those added since
+}
+
 func newDevice(name string, link Link) *Device {
 	mac := link.MAC()
-	d := &Device{name: name, link: link, mac: tcpip.LinkAddress(mac[:]), vlans: map[uint16]*Port{}}
+	d := &Device{name: name, link: link, mac: tcpip.LinkAddress(mac[:])}
+	d.set.Store(&portSet{})
 	d.fillOut = d.fill
 	return d
 }
@@ -55,23 +62,29 @@ func (d *Device) Name() string { return d.name }
 // Link returns the link that the device receives from.
 func (d *Device) Link() Link { return d.link }
 
-// Ports returns the device's ports in the order of the configuration.
-func (d *Device) Ports() []*Port { return d.ports }
+// Ports returns the device's ports in the order of the configuration, behind them those that were added since. The caller changes
+// nothing in it.
+func (d *Device) Ports() []*Port { return d.set.Load().list }
 
-func (d *Device) addPort(p *Port) {
-	d.ports = append(d.ports, p)
-	if p.vid == 0 {
-		d.untagged = p
-	} else {
-		d.vlans[p.vid] = p
+// setPorts makes list the device's ports.
+func (d *Device) setPorts(list []*Port) {
+	set := &portSet{vlans: map[uint16]*Port{}, list: list}
+	for _, p := range list {
+		if p.vid == 0 {
+			set.untagged = p
+		} else {
+			set.vlans[p.vid] = p
+		}
 	}
+	d.set.Store(set)
 }
 
 func (d *Device) port(vid uint16) *Port {
+	set := d.set.Load()
 	if vid == 0 {
-		return d.untagged
+		return set.untagged
 	}
-	return d.vlans[vid]
+	return set.vlans[vid]
 }
 
 // receive delivers frames until stop closes.
@@ -134,7 +147,7 @@ func (d *Device) fromUs(ip []byte) bool {
 		return false // gVisor counts what is wrong with it
 	}
 	source := binary.NativeEndian.Uint32(ip[12:])
-	for _, a := range d.own {
+	for _, a := range d.addresses.Load().words {
 		if a == source {
 			return true
 		}

@@ -34,12 +34,12 @@ type echoServer struct {
 	from    tcpip.ReadResult
 }
 
-// serveEcho answers at local, for ever. With oob, it does so only while the oob stage does not on that port.
-func (s *Stack) serveEcho(local tcpip.FullAddress, oob *Port) error {
+// serveEcho answers at local, until its endpoint is closed. With oob, it does so only while the oob stage does not on that port.
+func (s *Stack) serveEcho(local tcpip.FullAddress, oob *Port) (*echoServer, error) {
 	e := &echoServer{stack: s, local: local.Port, oob: oob}
 	ep, err := s.net.NewEndpoint(udp.ProtocolNumber, ipv4.ProtocolNumber, &e.queue)
 	if err != nil {
-		return errors.New(err.String())
+		return nil, errors.New(err.String())
 	}
 	e.ep = ep
 	ep.SocketOptions().SetReceivePacketInfo(true)
@@ -47,9 +47,9 @@ func (s *Stack) serveEcho(local tcpip.FullAddress, oob *Port) error {
 	e.queue.EventRegister(&e.entry)
 	if err := ep.Bind(local); err != nil {
 		ep.Close()
-		return errors.New(err.String())
+		return nil, errors.New(err.String())
 	}
-	return nil
+	return e, nil
 }
 
 // NotifyEvent answers what has come. The queue is locked for reading meanwhile: nobody registers with it after serveEcho.

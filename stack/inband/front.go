@@ -70,9 +70,9 @@ const solicitPause = 300 * time.Millisecond
 
 // portOf returns the port of a device with a VLAN ID, and its interface.
 func (s *Stack) portOf(device int, vid uint16) (*Port, tcpip.NICID, error) {
-	for id, p := range s.nud.ports {
-		if p.VID() == vid && device >= 0 && device < len(s.devices) && p.device == s.devices[device] {
-			return p, id, nil
+	for id, p := range *s.ports.Load() {
+		if p != nil && p.vid == vid && device >= 0 && device < len(s.devices) && p.device == s.devices[device] {
+			return p, tcpip.NICID(id), nil
 		}
 	}
 	return nil, 0, fmt.Errorf("device %d has no port with VLAN ID %d", device, vid)
@@ -81,7 +81,6 @@ func (s *Stack) portOf(device int, vid uint16) (*Port, tcpip.NICID, error) {
 // nud follows the neighbours of gVisor's interfaces (neighbour unreachability detection). tell may be nil.
 type nud struct {
 	stack *Stack
-	ports map[tcpip.NICID]*Port // complete before Start
 	tell  func(Neighbour)
 }
 
@@ -106,7 +105,7 @@ func (n *nud) changed(id tcpip.NICID, e stack.NeighborEntry) {
 }
 
 func (n *nud) tellOf(id tcpip.NICID, addr netip.Addr, mac [6]byte, gone bool) {
-	p := n.ports[id]
+	p := n.stack.byNIC(id)
 	if n.tell == nil || p == nil {
 		return
 	}

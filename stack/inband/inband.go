@@ -15,13 +15,11 @@
 package inband
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/network/arp"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
@@ -55,9 +53,9 @@ type Link interface {
 type Stack struct {
 	net      *stack.Stack
 	devices  []*Device
-	byNIC    []*Device // index: tcpip.NICID
-	owned    map[tcpip.Address]bool
-	own      []uint32 // the same as they lie in a packet
+	changing sync.Mutex                // held while a port comes or goes
+	ports    atomic.Pointer[[]*Port]   // index: tcpip.NICID; replaced whole
+	own      atomic.Pointer[addresses] // of all ports; the same
 	echoPort uint16
 	nud      *nud
 	stop     chan struct{}
@@ -67,8 +65,9 @@ type Stack struct {
 // New builds the stack that cfg describes over links, of which each device of cfg needs the one with its name. Nothing
 // is received before Start.
 func New(cfg *gateway.Config, links ...Link) (*Stack, error) {
-	s := &Stack{owned: map[tcpip.Address]bool{}, echoPort: cfg.Echo.Port, stop: make(chan struct{})}
-	s.nud = &nud{stack: s, ports: map[tcpip.NICID]*Port{}}
+	s := &Stack{echoPort: cfg.Echo.Port, stop: make(chan struct{})}
+	s.nud = &nud{stack: s}
+	s.setPorts(nil)
 	s.net = stack.New(stack.Options{
 		NUDDisp:            s.nud,
 		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol, newNeighbours},
@@ -96,7 +95,7 @@ func New(cfg *gateway.Config, links ...Link) (*Stack, error) {
 		}
 	}
 	if cfg.Echo.Port != 0 {
-		if err := s.serveEcho(tcpip.FullAddress{Port: cfg.Echo.Port}, nil); err != nil {
+		if _, err := s.serveEcho(tcpip.FullAddress{Port: cfg.Echo.Port}, nil); err != nil {
 			s.net.Close()
 			return nil, fmt.Errorf("UDP echo on port %d: %w", cfg.Echo.Port, err)
 		}
@@ -129,6 +128,7 @@ func (s *Stack) setTCP() error {
 
 func (s *Stack) addDevice(cfg *gateway.Device, link Link) error {
 	d := newDevice(cfg.Name, link)
+	d.addresses = &s.own
 	for i := range cfg.Ports {
 		if err := s.addPort(d, &cfg.Ports[i]); err != nil {
 			return fmt.Errorf("port %s: %w", cfg.Ports[i].Name(cfg.Name), err)
@@ -138,67 +138,9 @@ func (s *Stack) addDevice(cfg *gateway.Device, link Link) error {
 	return nil
 }
 
-func (s *Stack) addPort(d *Device, cfg *gateway.Port) error {
-	if d.port(cfg.VID) != nil {
-		return errors.New("configured twice")
-	}
-	id := s.net.NextNICID()
-	p := newPort(d, cfg)
-	if err := s.net.CreateNICWithOptions(id, p, stack.NICOptions{Name: p.name}); err != nil {
-		return fmt.Errorf("create interface: %s", err)
-	}
-	p.attachNeighbours(s.net, id)
-	s.nud.ports[id] = p
-	address := tcpip.ProtocolAddress{
-		Protocol: ipv4.ProtocolNumber,
-		AddressWithPrefix: tcpip.AddressWithPrefix{
-			Address: tcpip.AddrFrom4(cfg.Address.Addr().As4()), PrefixLen: cfg.Address.Bits(),
-		},
-	}
-	if err := s.net.AddProtocolAddress(id, address, stack.AddressProperties{}); err != nil {
-		return fmt.Errorf("add address %s: %s", cfg.Address, err)
-	}
-	s.net.AddRoute(tcpip.Route{Destination: address.AddressWithPrefix.Subnet(), NIC: id})
-	if cfg.Gateway.IsValid() {
-		s.net.AddRoute(tcpip.Route{
-			Destination: header.IPv4EmptySubnet, Gateway: tcpip.AddrFrom4(cfg.Gateway.As4()), NIC: id,
-		})
-	}
-	s.enter(id, address.AddressWithPrefix.Address, d)
-	d.addPort(p)
-	if cfg.Oob != nil && cfg.Oob.Accepts(gateway.EchoPort) {
-		local := tcpip.FullAddress{NIC: id, Addr: address.AddressWithPrefix.Address, Port: gateway.EchoPort}
-		if err := s.serveEcho(local, p); err != nil {
-			return fmt.Errorf("fallback of the oob UDP echo: %w", err)
-		}
-	}
-	return nil
-}
-
-func (s *Stack) enter(id tcpip.NICID, address tcpip.Address, d *Device) {
-	for int(id) >= len(s.byNIC) {
-		s.byNIC = append(s.byNIC, nil)
-	}
-	s.byNIC[id] = d
-	s.owned[address] = true
-	s.own = append(s.own, binary.NativeEndian.Uint32(address.AsSlice()))
-}
-
-// deviceOf returns the device that interface id lies on, nil when it is none of ours.
-func (s *Stack) deviceOf(id tcpip.NICID) *Device {
-	if id < 0 || int(id) >= len(s.byNIC) {
-		return nil
-	}
-	return s.byNIC[id]
-}
-
-// owns reports whether a is an address of one of the ports.
-func (s *Stack) owns(a tcpip.Address) bool { return s.owned[a] }
-
 // Start lets every device receive, each in a goroutine of its own.
 func (s *Stack) Start() {
 	for _, d := range s.devices {
-		d.own = s.own
 		s.workers.Go(func() { d.receive(s.stop) })
 	}
 }

@@ -24,6 +24,7 @@ type Port struct {
 	oob     atomic.Bool // the oob stage answers for the address, while it serves
 	headers uint16      // bytes of Ethernet header and tag
 
+	echo       *echoServer // stands in for the oob stage's; nil: none
 	neighbours stack.NetworkInterface
 	attached   atomic.Pointer[stack.NetworkDispatcher]
 	onClose    func()
