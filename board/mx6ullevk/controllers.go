@@ -17,6 +17,8 @@ type Controller struct {
 	Base  uintptr // registers
 	IRQ   uint32  // interrupt ID of MAC events; ID + 1, its timer's, raises the same in QEMU and is left disabled
 	ClkHz uint32  // module clock, IPG_CLK_ROOT: MDC is derived from it
+	// TimerHz is the rate of its IEEE 1588 timer's clock, from the same 24 MHz oscillator as the virtual counter.
+	TimerHz uint32
 
 	// PHY is the address of its KSZ8081RNB, by strap-in resistors.
 	PHY int
@@ -28,11 +30,14 @@ type Controller struct {
 // Registers: p178, Table 2-3, IMX6ULLRM; interrupts 118 and 120: chapter 3. IPG_CLK_ROOT after the boot ROM: p261, Table
 // 8-4; Init checks it. PHY addresses and MDIO: MCIMX6ULL-EVK schematic, as Linux' imx6ul-14x14-evk.dtsi has them.
 var controllers = [...]Controller{
-	{Name: "ENET1", Base: 0x02188000, IRQ: 32 + 118, ClkHz: ipgHz, PHY: 2, MDIO: [2]string{"ENET2", "ENET1"}},
-	{Name: "ENET2", Base: 0x020b4000, IRQ: 32 + 120, ClkHz: ipgHz, PHY: 1, MDIO: [2]string{"ENET2", "ENET1"}},
+	{Name: "ENET1", Base: 0x02188000, IRQ: 32 + 118, ClkHz: ipgHz, TimerHz: timerHz, PHY: 2, MDIO: [2]string{"ENET2", "ENET1"}},
+	{Name: "ENET2", Base: 0x020b4000, IRQ: 32 + 120, ClkHz: ipgHz, TimerHz: timerHz, PHY: 1, MDIO: [2]string{"ENET2", "ENET1"}},
 }
 
-const ipgHz = 66_000_000
+const (
+	ipgHz   = 66_000_000
+	timerHz = 25_000_000 // CCM_ANALOG_PLL_ENET.ENET_25M_REF_EN (chapter 18, IMX6ULLRM)
+)
 
 // WatchdogBase is WDOG1 (p178, Table 2-3, IMX6ULLRM), for drivers/wdog: the one whose timeout resets the SoC. TamaGo has
 // opened its clock and stopped its power-down counter.

@@ -30,6 +30,7 @@ const (
 	PLL_ENET1_EN        = 1 << 13
 	PLL_ENET_BYPASS     = 1 << 16
 	PLL_ENET2_EN        = 1 << 20
+	PLL_ENET_25M_REF_EN = 1 << 21 // 25 MHz, a 20th of the PLL's: what the 1588 timers count by (Linux' clk-imx6ul.c: enet_ptp)
 	PLL_ENET_LOCK       = 1 << 31
 
 	// A choice: the PLL locks within 7,500 cycles of the 24 MHz oscillator, 0.3 ms.
@@ -80,7 +81,7 @@ func startReferenceClocks() error {
 				mmio.Read(CCM_ANALOG_PLL_ENET), lockTimeout)
 		}
 	}
-	mmio.Set(CCM_ANALOG_PLL_ENET, PLL_ENET1_EN|PLL_ENET2_EN)
+	mmio.Set(CCM_ANALOG_PLL_ENET, PLL_ENET1_EN|PLL_ENET2_EN|PLL_ENET_25M_REF_EN)
 	mmio.Clear(CCM_ANALOG_PLL_ENET, PLL_ENET_BYPASS)
 	return nil
 }

@@ -2,7 +2,7 @@
 // (regs.go, ring.go, oob.go), Device does the rest (inband.go, mdio.go, stats.go, filter.go).
 //
 // Rings of 64 enhanced (IEEE 1588, 32-byte) descriptors, frames up to 1522 + 4 bytes, store and forward, RMII, full duplex
-// at 100 Mb/s. PAUSE frames are not obeyed: a peer must not be able to stop oob replies. Frames with MAC errors are dropped
+// at 100 Mb/s. The IEEE 1588 timer, if asked for (stamp.go, timer.go). PAUSE frames are not obeyed: a peer must not be able to stop oob replies. Frames with MAC errors are dropped
 // in the FIFO (RACC.LINEDIS), so that they cost the oob stage nothing; what arrives all the same is checked and counted.
 //
 // Descriptors and buffers lie in Normal Non-cacheable memory (ARM DDI 0406C.d, A3.5): no cache maintenance, DMB between
@@ -13,7 +13,7 @@
 //
 // Stage: Port any, Device in-band. Follows: IMX6ULLRM, i.MX 6ULL Applications Processor Reference Manual, Rev 1, 2017/11,
 // chapter 22; IEEE 802.3-2018, clause 22 (MDIO). Does not support: half duplex below what the MAC does by itself, checksum
-// acceleration, time stamps, interrupt coalescing, PAUSE, wake-up, clause 45 MDIO.
+// acceleration, adjusting the 1588 timer, its events, interrupt coalescing, PAUSE, wake-up, clause 45 MDIO.
 package enet
 
 import (
@@ -44,6 +44,8 @@ type Config struct {
 	TxShift16 bool
 	// MIB: the device keeps MIB counters. QEMU does not.
 	MIB bool
+	// TimerHz is the rate of the clock that the IEEE 1588 timer counts by (ts_clk), a divisor of 1 GHz from 8 MHz on; 0: none.
+	TimerHz uint32
 
 	Clock nic.Clock // nil: nic.System
 }
@@ -55,6 +57,7 @@ type Device struct {
 
 	mu      sync.Mutex // guards what follows, and MMFR
 	running bool
+	timer   bool // StartTimer was called: it runs after each initialisation, if it counts at all
 	link    nic.Link
 	filter  hashes
 	total   [numTotals]uint64
@@ -90,6 +93,7 @@ func (cfg *Config) check() error {
 	want(cfg.Memory.Base != 0 && cfg.Memory.Base%64 == 0, "Memory.Base", cfg.Memory.Base, "an address that is a multiple of 64")
 	want(cfg.Memory.Bus%64 == 0, "Memory.Bus", cfg.Memory.Bus, "an address that is a multiple of 64")
 	want(cfg.Memory.Slots >= RingSize, "Memory.Slots", cfg.Memory.Slots, "at least one slot for each receive position (64)")
+	want(cfg.TimerHz == 0 || cfg.TimerHz >= minTimerHz && timerPeriod%cfg.TimerHz == 0, "TimerHz", cfg.TimerHz, "a divisor of 1000000000 from 8000000 on")
 	return errors.Join(errs...)
 }
 

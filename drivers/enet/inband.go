@@ -56,6 +56,9 @@ func (dev *Device) up(slots []uint32) error {
 	dev.setupMAC()
 	dev.setupFIFO()
 	dev.setupMIB()
+	if dev.timer {
+		dev.startTimer()
+	}
 	dev.last[totalRx], dev.last[totalTx] = 0, 0
 	dev.cfg.build(dev.hw, slots)
 

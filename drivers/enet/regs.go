@@ -39,6 +39,13 @@ const (
 	FTRL = 0x1b0 // frame truncation length
 	TACC = 0x1c0 // transmit accelerator function
 	RACC = 0x1c4 // receive accelerator function
+
+	ATCR   = 0x400 // adjustable timer control
+	ATVR   = 0x404 // timer value, as of the last capture
+	ATPER  = 0x40c // timer period
+	ATCOR  = 0x410 // timer correction
+	ATINC  = 0x414 // time-stamping clock period
+	ATSTMP = 0x418 // time of the last frame sent with TS
 )
 
 // Interrupt events: p889, 22.5.1 Interrupt Event Register, and p891, 22.5.2 Interrupt Mask Register, IMX6ULLRM.
@@ -55,6 +62,9 @@ const (
 	EIR_LC    = 1 << 21
 	EIR_RL    = 1 << 20
 	EIR_UN    = 1 << 19 // transmit FIFO underrun
+
+	EIR_TS_AVAIL = 1 << 16 // ATSTMP has a new value; not used: the descriptor has it, too
+	EIR_TS_TIMER = 1 << 15 // the timer has wrapped at ATPER; not used
 )
 
 // Fields of the control registers: the descriptions that follow the memory map of p879, 22.5, IMX6ULLRM.
@@ -100,12 +110,20 @@ const (
 
 	TACC_SHIFT16 = 1 << 0 // two pad bytes precede the frame in the transmit buffer
 
+	ATCR_EN      = 1 << 0
+	ATCR_PEREN   = 1 << 4  // wrap at ATPER
+	ATCR_RESTART = 1 << 9  // the timer is 0; other fields are ignored then
+	ATCR_CAPTURE = 1 << 11 // the timer's value goes to ATVR
+
+	ATINC_INC = 0 // shift, 7 bits: what the timer adds at each cycle of its clock, in ns
+
 	RACC_LINEDIS = 1 << 6 // discard frames with MAC errors in the FIFO
 	RACC_SHIFT16 = 1 << 7 // put two pad bytes ahead of the frame in the receive buffer
 )
 
 // Enhanced descriptors, 32 bytes, little endian. Word 0 is length (low half) and status (high half), word 1 the buffer's
-// bus address, word 2 the extended status (low half) and control (high half), word 4 holds BDU.
+// bus address, word 2 the extended status (low half) and control (high half), word 4 holds BDU, word 5 the 1588 timestamp: of a
+// received frame always, of one that was sent with TS.
 //
 // Receive status: p1014, Table 22-35 Receive buffer descriptor field definitions, IMX6ULLRM (legacy, and the same in the
 // enhanced form). Transmit: p1017, Table 22-37 Enhanced transmit buffer descriptor field definitions, IMX6ULLRM.
@@ -132,10 +150,12 @@ const (
 	BD_TX_TC = 1 << 26 // append the FCS
 
 	BD_TX_INT = 1 << 30 // word 2: raise TXF and TXB
+	BD_TX_TS  = 1 << 29 // word 2: the frame gets a timestamp
 	BD_TX_TXE = 1 << 15 // word 2: transmission failed, the next bits say how
 	BD_TX_UE  = 1 << 13 // underflow
 	BD_TX_EE  = 1 << 12 // excess collisions
 	BD_TX_FE  = 1 << 11 // frame error
 	BD_TX_LCE = 1 << 10 // late collision
 	BD_TX_OE  = 1 << 9  // FIFO overflow
+	BD_TX_TSE = 1 << 8  // the frame got no timestamp, or a wrong one
 )

@@ -76,7 +76,7 @@ type desc struct {
 	ext  uint32 // extended control and status
 	csum uint32 // header length, protocol, payload checksum: accelerators, not used
 	bdu  uint32 // set by the device when it is done; E and R say the same
-	time uint32 // time stamp, not used
+	time uint32 // of the 1588 timer: see stamp.go
 	_    [2]uint32
 }
 

@@ -106,7 +106,7 @@ func (g *gatewayImage) addDevice(n uint32, t *gateway.DeviceTable) error {
 		Name:   t.Name,
 		TickHz: stage.TicksPerSecond(),
 		Driver: enet.Config{
-			Name: c.Name, Base: c.Base, ClkHz: c.ClkHz, MAC: t.MAC,
+			Name: c.Name, Base: c.Base, ClkHz: c.ClkHz, TimerHz: c.TimerHz, MAC: t.MAC,
 			Desc: desc, DescBus: uint32(desc),
 			Memory:    memory,
 			TxShift16: mx6ullevk.Native(), MIB: mx6ullevk.Native(),

@@ -5,7 +5,8 @@
 // taken from the driver) or, with Options.Hold, QEMU's imx.enet where that differs. And it watches the driver: what would
 // be a race with the DMA on hardware fails the test.
 //
-// Stage: host only. Does not support: legacy descriptors, address filters, PAUSE, half duplex, time stamps.
+// Stage: host only. Does not support: legacy descriptors, address filters, PAUSE, half duplex; of the 1588 timer corrections, events
+// and channels.
 package enettest
 
 import (
@@ -102,6 +103,11 @@ type ENET struct {
 	PHY map[int]*[32]uint16
 	// Lost counts frames that found no descriptor, or that silicon would not have passed on.
 	Lost int
+	// Now is the time in ns, by which the IEEE 1588 timer counts (timer.go); nil: it does not, as in QEMU.
+	Now func() uint64
+	// StampFail: the next frames that ask for a timestamp get none (TSE).
+	StampFail int
+	timer     timer
 	// TxFail: the next frames to be sent fail with TXE.
 	TxFail int
 	// Resets counts resets.
@@ -144,7 +150,10 @@ func NewRings(tb testing.TB, slots int) Rings {
 }
 
 // ReadReg is the register file's side of mmio.
-func (e *ENET) ReadReg(off uint32) uint32 { return e.regs[off/4] }
+func (e *ENET) ReadReg(off uint32) uint32 {
+	e.timer.read(e, off)
+	return e.regs[off/4]
+}
 
 // Reg returns a register, for assertions.
 func (e *ENET) Reg(off uint32) uint32 { return e.regs[off/4] }
@@ -183,6 +192,8 @@ func (e *ENET) WriteReg(off, v uint32) {
 	case mmfr:
 		*r = v
 		e.mdio(v)
+	case atcr:
+		e.timer.control(e, v)
 	case tcr:
 		*r = v
 		if v&1 != 0 && !e.StuckStop {
@@ -220,6 +231,8 @@ func (e *ENET) writeECR(v uint32) {
 			e.regs[ecr/4] |= ecrReset
 		}
 		e.rx, e.tx, e.held = ring{}, ring{}, nil
+		e.regs[atper/4] = 1_000_000_000
+		e.timer = timer{}
 		return
 	}
 	was := e.enabled()
@@ -413,6 +426,7 @@ func (e *ENET) receive(f frameIn) {
 				d[2] |= rxME
 			}
 			d[4] = 1 << 31
+			e.timer.stampReceived(e, &d)
 			if d[2]&rxInt != 0 {
 				e.regs[eir/4] |= evRXF
 			}
@@ -465,6 +479,7 @@ func (e *ENET) Complete(n int) (done int) {
 			d[2] |= txError
 		}
 		d[4] = 1 << 31
+		e.timer.stampSent(e, &d)
 		if d[2]&txInt != 0 {
 			e.regs[eir/4] |= evTXF
 		}
