@@ -9,6 +9,11 @@ import "mortise/stack/stage"
 //oob:stage any
 func now() uint32 { return stage.Now() }
 
+// elapsed returns the ticks since the activation began.
+//
+//oob:stage oob
+func elapsed() uint32 { return stage.Elapsed() }
+
 // wakeInband has in-band's interrupt service run.
 //
 //oob:stage oob

@@ -141,6 +141,7 @@ func (v *device) inbandOrShown(slot, n, i uint32) (action uint32) {
 func (v *device) tally(n uint32) {
 	v.rxForwards++
 	v.rxForwarded += n
+	core.Count()
 }
 
 // leave puts a frame on the list of those that are in-band's.
@@ -192,6 +193,7 @@ func (v *device) forward(slot, action uint32) uint32 {
 		counters[v.index%Devices][ForwardFull]++
 		return slot
 	}
+	core.HandedOver(elapsed())
 	counters[w.index%Devices][TxForward]++
 	w.txForwarded += n
 	v.forwarded = 1

@@ -66,6 +66,7 @@ func (v *device) lend(slot, n, action uint32) {
 		if w.diverted == 0 {
 			counters[v.index%Devices][ForwardDown]++
 		} else if w.hw.Send(slot, n) {
+			core.HandedOver(elapsed())
 			*share++
 			counters[w.index%Devices][TxForward]++
 			w.txForwarded += n

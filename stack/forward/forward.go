@@ -32,6 +32,8 @@ type Rule struct {
 	Outs    uint32 // destinations; 0: Verdict says
 	Plain   uint32 // what core.Fan says of those that get the frame as it is: Complete fills it in
 	Verdict filter.Verdict
+	ID      uint32  // what it counts goes on where another Classifier of the device has a rule of this ID, not 0
+	Tally   uintptr // address of what is counted of it: the companion core fills it in
 	Out     [MaxOuts]Out
 }
 

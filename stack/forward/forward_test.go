@@ -282,6 +282,70 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// A rule that stays, wherever, goes on counting, one that is new begins at 0, and each destination that a frame is handed over to counts once.
+func TestTallies(t *testing.T) {
+	b := newBench(t, false)
+	id := func(n uint32, match string, outs ...forward.Out) rule {
+		do := to(outs...)
+		do.ID = n
+		return rule{map[string]any{"ethertype": match}, do}
+	}
+	raw := func(typ uint16) []byte {
+		return append(wire.AppendEthernet(nil, header(), typ), wiretest.Payload(64, 7)...)
+	}
+	cat, net, ptp := raw(0x88a4), raw(0x8892), raw(0x88f7)
+	one := id(1, "ethercat", forward.Out{Dev: 1})
+	two := id(2, "profinet", forward.Out{Dev: 1}, forward.Out{Dev: 0}, forward.Out{Dev: 1, Ops: forward.SetDstMAC})
+	check := func(matched, handedOver [3]uint32) {
+		t.Helper()
+		got := oob.Matched(0)
+		for i := range matched {
+			sum := uint32(0)
+			for _, n := range oob.Latency(0, i) {
+				sum += n
+			}
+			if got[i] != matched[i] || sum != handedOver[i] {
+				t.Errorf("rule %d: matched %d, handed over %d, want %d and %d", i+1, got[i], sum, matched[i], handedOver[i])
+			}
+		}
+	}
+	b.rules(one, two)
+	b.send(cat, net, cat)
+	check([3]uint32{2, 1}, [3]uint32{2, 3})
+	b.configure() // the same ones
+	b.send(cat)
+	check([3]uint32{3, 1}, [3]uint32{3, 3})
+	b.rules(id(3, "ptp", forward.Out{Dev: 1}), two, one)
+	b.send(net, ptp)
+	check([3]uint32{1, 2, 3}, [3]uint32{1, 6, 3})
+	b.rules(id(4, "ptp", forward.Out{Dev: 1}), one)
+	b.send(cat)
+	check([3]uint32{0, 4}, [3]uint32{0, 4})
+
+	// 64 rules are replaced by 64 others, over and over.
+	for round := range uint32(5) {
+		var list []rule
+		for i := range uint32(64) {
+			list = append(list, rule{map[string]any{"vlan": fmt.Sprint(100 + i)}, forward.Rule{Verdict: filter.Drop, ID: 10 + 64*round + i}})
+		}
+		b.rules(list...)
+		b.send(append(wire.AppendEthernet(nil, header(wire.VLAN{VID: uint16(100 + round)}), 0x88a4), wiretest.Payload(64, 1)...))
+		for i, n := range oob.Matched(0) {
+			if (n == 1) != (i == int(round)) || n > 1 {
+				t.Errorf("round %d: rule %d matched %d", round, i+1, n)
+			}
+		}
+	}
+
+	// While a device is not the oob stage's nothing is handed over to it.
+	b.rules(one)
+	if err := b.devices[1].Divert(false); err != nil {
+		t.Fatal(err)
+	}
+	b.send(cat)
+	check([3]uint32{1}, [3]uint32{0})
+}
+
 // A tag that would make a frame too long drops it, by name.
 func TestTooLong(t *testing.T) {
 	b := newBench(t, false)

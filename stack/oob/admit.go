@@ -35,8 +35,8 @@ func (d *device) admit(addr uintptr, n uint32) (action, rest uint32) {
 			i = c.Table.Match(addr, n)
 		}
 		if i < rules.Max {
-			d.matched[i]++
 			r := &c.Rule[i]
+			core.Counting = r.Tally
 			if r.Outs == 1 {
 				return sentOn, i
 			}
@@ -101,6 +101,7 @@ func (d *device) sendOn(addr uintptr, n, i uint32) uint32 {
 	c := (*forward.Classifier)(unsafe.Add(nil, d.rules))
 	action := c.Rule[i%rules.Max].Out[0].Apply(addr, n)
 	if action == core.Drop {
+		core.Count()
 		return d.drop(ForwardLong)
 	}
 	d.count[Forwarded]++
@@ -117,6 +118,7 @@ func (d *device) judge(r *forward.Rule, i uint32) uint32 {
 		d.count[Forwarded]++
 		return core.Fan | r.Outs<<16 | r.Plain
 	}
+	core.Count()
 	switch r.Verdict {
 	case filter.Drop:
 		return d.drop(RuleDrop)

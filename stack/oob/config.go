@@ -7,7 +7,6 @@ import (
 	"mortise/drivers/mmio"
 	"mortise/stack/filter"
 	"mortise/stack/filter/bpf"
-	"mortise/stack/filter/rules"
 	"mortise/stack/forward"
 )
 
@@ -79,9 +78,8 @@ type tables struct {
 	// answered is the *port that the last answer was for, and in the low bits which of the counters from UDPEcho on it is: see
 	// Answered. 0: the twin's.
 	answered uintptr
-	fanned   uint32            // the rule of the last frame for several destinations
-	matched  [rules.Max]uint32 // frames that fitted each rule
-	judged   Judged            // by the program
+	fanned   uint32 // the rule of the last frame for several destinations
+	judged   Judged // by the program
 }
 
 // The offsets are what they are said to be.
@@ -112,9 +110,6 @@ var banks [2][Devices]device
 
 // twins are the devices for frames that a rule or a program accepts, whatever the ports' own rules are: see acceptAll. In the same banks.
 var twins [2][Devices]device
-
-// ruled are the rules that each device was configured with last.
-var ruled [Devices]*forward.Classifier
 
 // classifiers are the devices' rules, in the same banks.
 var classifiers [2][Devices]forward.Classifier
@@ -213,14 +208,12 @@ func (d *device) configure(c *DeviceConfig, dev uint32) {
 	d.mac45 = uint32(m[4])<<16 | uint32(m[5])<<24
 	d.vlan, d.port = filter.VLANMap{}, [16]port{}
 	d.plain, d.rules, d.program = d.mac0, 0, 0
-	if c.Rules != ruled[dev] { // others are counted anew
-		banks[0][dev].matched, banks[1][dev].matched = [rules.Max]uint32{}, [rules.Max]uint32{}
-		ruled[dev] = c.Rules
-	}
+	ruled[dev].configure(c.Rules, &tallies[dev])
 	if c.Rules != nil {
 		set := &classifiers[d.bank()][dev]
 		*set = *c.Rules
 		set.Complete()
+		ruled[dev].install(set, &tallies[dev])
 		d.plain, d.rules = ^uint32(0), uintptr(unsafe.Pointer(set))
 	}
 	if c.Program != programmed[dev] {

@@ -2,7 +2,6 @@ package oob
 
 import (
 	"mortise/drivers/mmio"
-	"mortise/stack/filter/rules"
 	"mortise/stack/socket"
 )
 
@@ -126,18 +125,6 @@ func sum(counts []uint32) (n uint32) {
 	//oob:loop NumCounters counts is a part of Stats
 	for _, c := range counts {
 		n += c
-	}
-	return n
-}
-
-// Matched returns how many frames each rule of device dev fitted, in the order of the rules, since the device's rules were set.
-//
-//oob:stage inband
-func Matched(dev uint32) (n [rules.Max]uint32) {
-	for b := range banks {
-		for i := range n {
-			n[i] += mmio.Load(&banks[b][dev%Devices].matched[i])
-		}
 	}
 	return n
 }

@@ -21,6 +21,12 @@ func Wake()
 //go:noescape
 func Now() uint32
 
+// Elapsed returns how many ticks of Now the activation under way has taken, from the vector's first instructions on.
+//
+//oob:stage oob
+//go:noescape
+func Elapsed() uint32
+
 // Time returns the virtual counter: Now with its high word.
 //
 //oob:stage any

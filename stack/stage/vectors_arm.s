@@ -399,6 +399,14 @@ TEXT ·Now(SB),NOSPLIT|NOFRAME,$0-4
 	MOVW	R0, ret+0(FP)
 	RET
 
+// func Elapsed() uint32
+TEXT ·Elapsed(SB),NOSPLIT|NOFRAME,$0-4
+	MRRC_CNTVCT_R0_R1
+	MOVW	·stack+(TOP+8)(SB), R2	// the counter at the begin
+	SUB	R2, R0
+	MOVW	R0, ret+0(FP)
+	RET
+
 // func Time() uint64
 TEXT ·Time(SB),NOSPLIT|NOFRAME,$0-8
 	MRRC_CNTVCT_R0_R1

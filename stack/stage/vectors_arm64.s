@@ -482,6 +482,15 @@ TEXT ·Now(SB),NOSPLIT|NOFRAME,$0-4
 	MOVW	R0, ret+0(FP)
 	RET
 
+// func Elapsed() uint32
+TEXT ·Elapsed(SB),NOSPLIT|NOFRAME,$0-4
+	MRS	CNTVCT_EL0, R0
+	MOVD	$·stack+TOP(SB), R1
+	MOVWU	264(R1), R1	// the counter at the begin
+	SUBW	R1, R0, R0
+	MOVW	R0, ret+0(FP)
+	RET
+
 // func Time() uint64
 TEXT ·Time(SB),NOSPLIT|NOFRAME,$0-8
 	MRS	CNTVCT_EL0, R0

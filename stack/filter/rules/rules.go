@@ -30,6 +30,9 @@ type Set [2]uint32
 //oob:stage inband
 func (s *Set) Add(rule int) { s[rule/32%2] |= 1 << (rule % 32) }
 
+// Has reports whether a rule is in the set.
+func (s *Set) Has(rule int) bool { return s[rule/32%2]>>(rule%32)&1 != 0 }
+
 // Numbers is the sets that numbers of 16 bits, in wire order, select, each by way of its class: two lines of a cache, and few instructions.
 type Numbers struct {
 	Set   [Classes]Set

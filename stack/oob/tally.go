@@ -1,0 +1,106 @@
+package oob
+
+import (
+	"unsafe"
+
+	"mortise/drivers/mmio"
+	"mortise/stack/core"
+	"mortise/stack/filter/rules"
+	"mortise/stack/forward"
+)
+
+// tallies are what is counted of each device's rules: of those that it has, and of as many that replace them. Until the frames meet
+// the new rules, the old ones count.
+var tallies [Devices][2 * rules.Max]core.Tally
+
+// ruling is in-band's: which rules a device was configured with last, and where they count.
+type ruling struct {
+	of    *forward.Classifier
+	place [rules.Max]uint8 // in the device's tallies
+	used  [2 * rules.Max]bool
+}
+
+// ruled are the devices' rulings.
+var ruled [Devices]ruling
+
+// configure gives each rule of c its place among the tallies: a rule that was there before, by its ID, keeps what it has counted, any other
+// begins at 0, where nobody counts now. The same Classifier has the same rules.
+//
+//oob:stage inband
+func (r *ruling) configure(c *forward.Classifier, counted *[2 * rules.Max]core.Tally) {
+	if c == r.of {
+		return
+	}
+	before := *r
+	*r = ruling{of: c}
+	if c == nil {
+		return
+	}
+	next := uint8(0)
+	for i := range c.Rule {
+		if !c.Table.All.Has(i) {
+			break
+		}
+		place, ok := before.find(c.Rule[i].ID)
+		if !ok {
+			for before.used[next] {
+				next++
+			}
+			place = next
+			next++
+			counted[place] = core.Tally{}
+		}
+		r.place[i], r.used[place] = place, true
+	}
+}
+
+// find returns the place of the rule of an ID.
+func (r *ruling) find(id uint32) (place uint8, ok bool) {
+	if r.of == nil || id == 0 {
+		return 0, false
+	}
+	for i := range r.of.Rule {
+		if r.of.Rule[i].ID == id && r.of.Table.All.Has(i) {
+			return r.place[i], true
+		}
+	}
+	return 0, false
+}
+
+// install has the rules of set, a copy of those configured, count where they are to.
+func (r *ruling) install(set *forward.Classifier, counted *[2 * rules.Max]core.Tally) {
+	for i := range set.Rule {
+		set.Rule[i].Tally = uintptr(unsafe.Pointer(&counted[r.place[i]%(2*rules.Max)]))
+	}
+}
+
+// Matched returns how many frames each rule of device dev fitted, in the order of the rules, since the rule was set. Nobody
+// calls Configure meanwhile.
+//
+//oob:stage inband
+func Matched(dev uint32) (n [rules.Max]uint32) {
+	dev %= Devices
+	for i := range n {
+		if r := &ruled[dev]; r.of != nil && r.of.Table.All.Has(i) {
+			n[i] = mmio.Load(&tallies[dev][r.place[i]].Frames)
+		}
+	}
+	return n
+}
+
+// Latency returns how many frames rule number i of device dev has handed over, in the buckets of core.Tally. Nobody calls
+// Configure meanwhile.
+//
+//oob:stage inband
+func Latency(dev uint32, i int) (n [core.Buckets]uint32) {
+	dev %= Devices
+	r := &ruled[dev]
+	if i < 0 || i >= rules.Max || r.of == nil || !r.of.Table.All.Has(i) {
+		return n
+	}
+	from := &tallies[dev][r.place[i]].Latency
+	for b := range n {
+		n[b] = mmio.Load(&from[b])
+	}
+	return n
+}
