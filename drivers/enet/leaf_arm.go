@@ -20,3 +20,15 @@ func startTx(base uintptr)
 //oob:stage any
 //go:noescape
 func send(base uintptr, d *desc, ctl uint32)
+
+// ack clears RXF of the controller at base, ahead of a DMB.
+//
+//oob:stage any
+//go:noescape
+func ack(base uintptr)
+
+// refill is RefillAll.
+//
+//oob:stage any
+//go:noescape
+func refill(hw *Port, slots *[MaxRefill]uint32, n uint32)

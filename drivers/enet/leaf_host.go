@@ -27,3 +27,21 @@ func send(base uintptr, d *desc, ctl uint32) {
 	d.ctl = ctl
 	startTx(base)
 }
+
+// ack clears RXF of the controller at base.
+//
+//oob:stage any
+func ack(base uintptr) {
+	mmio.Write(base+EIR, EIR_RXF)
+	barrier()
+}
+
+// refill is RefillAll.
+//
+//oob:stage any
+func refill(hw *Port, slots *[MaxRefill]uint32, n uint32) {
+	for i := uint32(0); i < n && i < MaxRefill; i++ {
+		hw.Refill(slots[i])
+	}
+	hw.Resume()
+}

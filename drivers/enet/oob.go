@@ -16,10 +16,7 @@ const rxErrors = BD_RX_LG | BD_RX_NO | BD_RX_CR | BD_RX_OV | BD_RX_TR
 //
 //oob:stage any
 //go:nosplit
-func (hw *Port) Ack() {
-	mmio.Write(hw.base+EIR, EIR_RXF)
-	barrier()
-}
+func (hw *Port) Ack() { ack(hw.base) }
 
 // Mask turns the receive interrupt off.
 //
@@ -146,6 +143,15 @@ func (hw *Port) Resume() {
 	hw.rxMark = hw.rxRecycled
 }
 
+// MaxRefill is the number of slots that RefillAll takes at most.
+const MaxRefill = RingSize / 2
+
+// RefillAll is Refill for each of the first n slots, and Resume.
+//
+//oob:stage any
+//go:nosplit
+func (hw *Port) RefillAll(slots *[MaxRefill]uint32, n uint32) { refill(hw, slots, n) }
+
 // Transmit queues the frame of n bytes at Memory.Frame(slot) and reports whether it did: then the driver owns slot until
 // Reclaim returns it. Else the ring is full or n impossible, which is counted, and the caller keeps slot. The MAC pads
 // short frames and appends the FCS. Nothing is sent before Start.
@@ -256,6 +262,11 @@ func (hw *Port) Start() { startTx(hw.base) }
 //
 //oob:stage any
 func (hw *Port) Free() uint32 { return RingSize - (hw.txTail - hw.txHead) }
+
+// Sending reports whether there are frames that Reclaim has not returned, sent or not.
+//
+//oob:stage any
+func (hw *Port) Sending() bool { return hw.txHead != hw.txTail }
 
 // Reclaim returns the slot of the oldest frame queued when its transmission is over, sent or failed: the caller owns it.
 // ok is false when there is none.

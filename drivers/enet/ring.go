@@ -15,6 +15,8 @@ const (
 	// DescAlign is the alignment in bytes of the descriptor memory.
 	DescAlign = 64
 
+	slotShift = 11 // frame.SlotSize is 1 << 11, for leaf_arm.s
+
 	// fcsLen and frame.Pad are part of a received length.
 	fcsLen = 4
 	// minLen is what a frame must have to have a type: an Ethernet header.
@@ -28,6 +30,8 @@ const (
 	// rxBufSize is MRBR.R_BUF_SIZE, a multiple of 64 that holds a truncated frame.
 	rxBufSize = frame.BufferSize &^ 63
 )
+
+var _ [frame.SlotSize - 1<<slotShift]struct{} = [0]struct{}{}
 
 // Counters of Port.Counters, one for each reason to drop a frame, and events that drop none. Names are in CounterNames.
 const (

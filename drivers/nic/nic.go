@@ -12,6 +12,7 @@
 //	                                   to the ring inside
 //	Refill(slot uint32)                give an empty slot (the same or another) for the oldest one received
 //	Resume()                           tell the device that there are empty slots: after the last Refill of an activation
+//	RefillAll(slots, n)                Refill for each of n slots, half the ring's at most, and Resume
 //	Transmit(slot, n uint32) bool      queue the frame at Memory.Frame(slot); true: the driver owns slot until Reclaim
 //	                                   returns it; false: ring full or n impossible, counted, the caller keeps slot. A slot that
 //	                                   nobody writes to may be queued more than once, on several devices too

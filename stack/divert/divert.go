@@ -132,8 +132,8 @@ type device struct {
 	forwarded uint32      // 1: this activation has sent frames on another device
 	throttled uint32      // 1: reception is masked until the next tick
 	winStart  uint32      // counter value at which the current window began
-	winFrames uint32      // frames handed to in-band in it
-	winTicks  uint32      // length of a window, counter ticks
+	winLeft   uint32      // frames that in-band may get before another one may begin
+	winTicks  uint32      // length of a window at least, counter ticks
 	winCap    uint32      // frames for in-band per window
 	tailTicks uint32      // see tailPerSecond
 
@@ -143,11 +143,11 @@ type device struct {
 	mem    frame.Memory
 	frames uintptr          // mem.Frame(0)
 	lefts  uint32           // how many frames of this activation are for in-band
-	left   [rxBudget]uint32 // them: slot, and length in the low half
+	left   [rxBudget]uint32 // them: slot, and length in the low half; behind the last one slots for the receive ring
 	free   frame.List       // empty slots of the driving stage
 
-	rxFull, rxEmpty frame.Ring // driving stage → in-band, and the empties back
-	txFull, txEmpty frame.Ring // in-band → driving stage, and the empties back
+	rx frame.Exchange // driving stage → in-band
+	tx frame.Exchange // in-band → driving stage
 }
 
 var (

@@ -85,10 +85,10 @@ func (b *bench) slots(t testing.TB) {
 		t.Fatalf("slots in all places = %d, want %d: %+v", sum, SlotsPerDevice, b.Slots())
 	}
 	v := &table[0]
-	if got := v.rxFull.Len() + v.rxEmpty.Len(); got != inbandRx {
+	if got := v.rx.Size(); got != inbandRx {
 		t.Fatalf("in-band's receiving share = %d, want %d", got, inbandRx)
 	}
-	if got := v.txFull.Len() + v.txEmpty.Len(); got != inbandTx {
+	if got := v.tx.Size(); got != inbandTx {
 		t.Fatalf("in-band's sending share = %d, want %d", got, inbandTx)
 	}
 }
@@ -145,9 +145,8 @@ func TestCrossingDoesNotCopy(t *testing.T) {
 	b := newBench(t, true, enettest.Options{})
 	b.nic.Inject(b.inband(7))
 	Poll(0)
-	ref := table[0].rxFull
-	r, _ := ref.Pop()
-	want := table[0].mem.Frame(uint32(r.Slot))
+	slot, _ := table[0].rx.Oldest()
+	want := table[0].mem.Frame(slot)
 	b.Receive(1, func(f []byte) {
 		if got := addressOf(f); got != want {
 			t.Errorf("in-band reads at %#x, the controller wrote at %#x", got, want)
@@ -208,6 +207,15 @@ func TestInbandCap(t *testing.T) {
 	if got := b.count(Inband); got != DefaultCapPerMS+1 {
 		t.Errorf("inband = %d, want %d", got, DefaultCapPerMS+1)
 	}
+
+	// What a window allowed and nobody used is there until the next one begins: less than two windows' frames at once.
+	clock += 100_000
+	b.Receive(inbandRx, func([]byte) {})
+	counters[0] = [NumCounters]uint32{}
+	send(3 * DefaultCapPerMS)
+	if got := b.count(Inband); got != 2*DefaultCapPerMS-1 {
+		t.Errorf("inband = %d, want %d", got, 2*DefaultCapPerMS-1)
+	}
 }
 
 // An activation takes a budget of frames and no more; Tick goes on with the rest, and reception with it.
@@ -242,13 +250,14 @@ func TestBudget(t *testing.T) {
 func TestOobLeavesInbandDevicesAlone(t *testing.T) {
 	b := newBench(t, false, enettest.Options{})
 	v := &table[0]
-	v.txFull.Push(frame.Ref{Slot: 300, Len: 60}) // in-band, interrupted in the middle of Send
+	slot, _ := v.tx.Room()
+	v.tx.Fill(slot, 60) // in-band, interrupted in the middle of Send
 	v.throttled = 1
 	b.nic.Inject(b.inband(1))
 	if todo := Kicked() | Ticked(); todo != 0 {
 		t.Errorf("Kicked | Ticked = %#x, want 0", todo)
 	}
-	if v.txFull.Len() != 1 || v.throttled != 1 || b.count(Received) != 0 || len(b.nic.Sent()) != 0 {
+	if v.tx.Full() != 1 || v.throttled != 1 || b.count(Received) != 0 || len(b.nic.Sent()) != 0 {
 		t.Error("the oob stage touched the rings of an in-band device")
 	}
 }
@@ -392,9 +401,24 @@ func TestRecover(t *testing.T) {
 	}{
 		{"clean", func(*device) {}},
 		{"a slot in the stage's hands", func(v *device) { v.free.Get() }},
-		{"half a swap", func(v *device) { v.rxEmpty.Pop() }},
-		{"a slot twice", func(v *device) { v.rxEmpty.Push(frame.Ref{Slot: 3}) }},
-		{"a wild slot", func(v *device) { v.txEmpty.Push(frame.Ref{Slot: 60000}) }},
+		{"a frame sent, not yet taken", func(v *device) {
+			slot, _ := v.tx.Room()
+			v.tx.Fill(slot, 60)
+			v.hw.Transmit(slot, 60)
+		}},
+		{"a frame given, its slot not yet elsewhere", func(v *device) {
+			s, _ := v.tx.Room()
+			v.tx.Fill(s, 60)
+			v.tx.Take(v.free.At(0))
+		}},
+		{"a slot twice", func(v *device) {
+			s, _ := v.tx.Room()
+			v.tx.Fill(s, 60)
+			other, _ := v.rx.At(100)
+			v.tx.Take(other)
+		}},
+		{"a wild slot", func(v *device) { v.rx.Give(60000<<16 | 60) }},
+		{"the crossing overwritten", func(v *device) { v.tx = frame.Exchange{} }},
 		{"the free list overwritten", func(v *device) { v.free = frame.List{} }},
 		{"the driver's state overwritten", func(v *device) { v.hw = enet.Port{} }},
 	} {
@@ -448,9 +472,10 @@ func TestRebuild(t *testing.T) {
 			b := newBench(t, true, enettest.Options{Unchecked: true})
 			v := &table[0]
 			s, _ := v.free.Get()
-			r, _ := v.rxEmpty.Pop()
-			v.free.Put(uint32(r.Slot)) // the two have changed places, as by a swap
-			v.rxEmpty.Push(frame.Ref{Slot: uint16(s)})
+			empty, _ := v.rx.Give(s<<16 | 60)
+			v.free.Put(empty) // the two have changed places, as by a swap
+			v.rx.Oldest()
+			v.rx.Empty(s)
 			for round := range uint32(3) {
 				b.nic.Inject(b.inband(round))
 				Poll(0)

@@ -61,8 +61,8 @@ type Device struct {
 	stock  *stock.Device // driver, if it is that
 	hooks  Hooks
 
-	rx     sync.Mutex // consumer of rxFull
-	tx     sync.Mutex // producer of txFull; the ring code of a device that is not diverted
+	rx     sync.Mutex // device.rx's taker
+	tx     sync.Mutex // device.tx's giver; the ring code of a device that is not diverted
 	notify chan struct{}
 
 	groups struct {
@@ -95,7 +95,7 @@ func New(d uint32, c Config) (*Device, error) {
 	v := &table[d]
 	*v = device{
 		index:    d,
-		winTicks: c.TickHz / 1000, winCap: c.CapPerMS, tailTicks: c.TickHz / tailPerSecond,
+		winStart: now() - c.TickHz/1000, winTicks: c.TickHz / 1000, winCap: c.CapPerMS, tailTicks: c.TickHz / tailPerSecond,
 		mem: c.Driver.Memory, frames: c.Driver.Memory.Frame(0),
 	}
 	p := &Device{d: d, name: c.Name, mac: c.Driver.MAC, hooks: c.Hooks, notify: make(chan struct{}, 1)}
@@ -147,16 +147,14 @@ func (p *Device) arrived() {
 // sent has frames queued that wait for transmit descriptors, now that a stock driver has sent some.
 func (p *Device) sent() {
 	v := &table[p.d]
+	p.tx.Lock()
+	defer p.tx.Unlock()
 	switch {
-	case v.txFull.Len() == 0:
+	case !v.tx.Waits():
 	case mmio.Load(&v.diverted) != 0:
 		p.hooks.Kick()
 	default:
-		p.tx.Lock()
-		if mmio.Load(&v.diverted) == 0 {
-			p.send()
-		}
-		p.tx.Unlock()
+		p.send()
 	}
 }
 
@@ -188,7 +186,7 @@ func (p *Device) wake() {
 // Waiting reports whether in-band has frames that it has not taken yet, or is about to be done with.
 func (p *Device) Waiting() bool {
 	v := &table[p.d]
-	return v.rxFull.Len() != 0 || v.rxEmpty.Len() != inbandRx
+	return v.rx.Full() != 0
 }
 
 // Notify returns the channel that gets a value when frames wait.
@@ -209,13 +207,13 @@ func (p *Device) Receive(max int, f func(b []byte)) (n int) {
 		p.tx.Unlock()
 	}
 	for ; n < max; n++ {
-		r, ok := v.rxFull.Pop()
-		if !ok {
+		slot, length := v.rx.Oldest()
+		if length == 0 {
 			break
 		}
-		p.traffic.received(int(r.Len))
-		f(bytesAt(v.mem.Frame(uint32(r.Slot)), int(r.Len)))
-		v.rxEmpty.Push(frame.Ref{Slot: r.Slot})
+		p.traffic.received(int(length))
+		f(bytesAt(v.mem.Frame(slot), int(length)))
+		v.rx.Empty(slot)
 	}
 	switch {
 	case n == max || inband && v.throttled != 0:
@@ -236,15 +234,15 @@ func (p *Device) Send(n int, fill func(b []byte)) bool {
 		p.noTxSlot.Add(1)
 		return false
 	}
-	r, ok := v.txEmpty.Pop()
+	slot, ok := v.tx.Room()
 	if !ok {
 		p.noTxSlot.Add(1)
 		return false
 	}
-	b := bytesAt(v.mem.Frame(uint32(r.Slot)), max(n, frame.MinLen))
+	b := bytesAt(v.mem.Frame(slot), max(n, frame.MinLen))
 	fill(b[:n])
 	clear(b[n:])
-	v.txFull.Push(frame.Ref{Slot: r.Slot, Len: uint16(len(b))})
+	v.tx.Fill(slot, uint32(len(b)))
 	p.traffic.sent(len(b))
 	if mmio.Load(&v.diverted) == 0 {
 		p.send()

@@ -99,18 +99,20 @@ looking:
 	}
 	taken := i - v.spent
 	counters[v.index%Devices][Received] += taken
-	v.refill(taken)
 	left := v.lefts
-	v.lefts = 0
 	if left != 0 {
+		v.lefts = 0
+		todo |= WakeInband
 		v.handOver(left)
+	} else if v.diverted != 0 && core.PendingEvents() != 0 {
+		todo |= WakeInband
 	}
-	v.reclaim()
+	v.refill(left, taken)
+	if v.hw.Sending() {
+		v.reclaim()
+	}
 	if v.forwarded != 0 {
 		v.settle()
-	}
-	if left != 0 || v.diverted != 0 && core.PendingEvents() != 0 {
-		todo |= WakeInband
 	}
 	return todo
 }
@@ -148,19 +150,21 @@ func (v *device) tally(n uint32) {
 //
 //oob:stage any
 func (v *device) leave(slot, n uint32) {
-	v.left[v.lefts%rxBudget] = slot<<16 | n
-	v.lefts++
+	lefts := v.lefts
+	v.left[lefts%rxBudget] = slot<<16 | n
+	v.lefts = lefts + 1
 }
 
-// refill gives the receive ring empty slots for the n frames taken from it. Poll has left as many in the list.
+// refill gives the receive ring empty slots for the n frames taken from it: the first left of v.left, and of the list, in which
+// Poll has left as many.
 //
 //oob:stage any
-func (v *device) refill(n uint32) {
-	for i := uint32(0); i < n && i < rxBudget; i++ {
-		slot, _ := v.free.Get()
-		v.hw.Refill(slot)
+//go:nosplit
+func (v *device) refill(left, n uint32) {
+	for ; left < n && left < rxBudget; left++ {
+		v.left[left], _ = v.free.Get()
 	}
-	v.hw.Resume()
+	v.hw.RefillAll(&v.left, n)
 }
 
 // sendAgain sends n bytes of the frame in slot although the transmit ring was full, if there is room once what has
@@ -317,37 +321,49 @@ func (v *device) settle() {
 }
 
 // handOver swaps the received frames that are in-band's, left of them, for empty slots of its share, or drops those that there is no
-// slot for, and those beyond what in-band may get in a window.
+// slot for, and those beyond what in-band may get in a window. left then has as many slots for the receive ring.
 //
 //oob:stage any
+//go:nosplit
 func (v *device) handOver(left uint32) {
-	c := &counters[v.index%Devices]
 	n := left
-	if v.diverted != 0 {
-		if t := now(); t-v.winStart >= v.winTicks {
-			v.winStart, v.winFrames = t, 0
-		}
-		if rest := v.winCap - v.winFrames; n > rest {
-			c[InbandCapped] += n - rest
-			n = rest
-		}
-		v.winFrames += n
+	if v.winLeft < left {
+		n = v.capped(left)
 	}
-	if there := v.rxEmpty.Len(); n > there {
-		c[InbandFull] += n - there
-		n = there
-	}
+	v.winLeft -= n
 	i := uint32(0)
 	for ; i < n && i < rxBudget; i++ {
-		v.free.Put(v.rxEmpty.Slot(i))
-		v.rxFull.Set(i, frame.Ref{Slot: uint16(v.left[i] >> 16), Len: uint16(v.left[i])}) // has room: the share is smaller than the ring
+		empty, ok := v.rx.Give(v.left[i])
+		if !ok {
+			counters[v.index%Devices][InbandFull] += n - i
+			break
+		}
+		v.left[i] = empty
 	}
-	v.rxEmpty.Take(i)
-	v.rxFull.Publish(i)
-	c[Inband] += i
+	counters[v.index%Devices][Inband] += i
 	for ; i < left && i < rxBudget; i++ {
-		v.free.Put(v.left[i] >> 16)
+		v.left[i] >>= 16
 	}
+}
+
+// capped returns how many of left frames in-band may get, now that the window has fewer left for it, and counts the others. A window
+// begins when the last one is over and what it allowed is used up: so nobody looks at the clock before.
+//
+//oob:stage any
+//go:noinline
+func (v *device) capped(left uint32) uint32 {
+	if v.diverted == 0 {
+		v.winLeft = left
+		return left
+	}
+	if t := now(); t-v.winStart >= v.winTicks {
+		v.winStart, v.winLeft = t, v.winCap
+	}
+	if rest := v.winLeft; rest < left {
+		counters[v.index%Devices][InbandCapped] += left - rest
+		return rest
+	}
+	return left
 }
 
 // throttle pauses reception until the next tick: a flood then leaves time for in-band.
@@ -401,39 +417,40 @@ func (v *device) makeRoom() {
 //oob:stage any
 func Send(d uint32) uint32 {
 	v := &table[d%Devices]
-	if v.txFull.Len() == 0 {
+	if _, n := v.tx.Look(); n == 0 {
 		return 0
 	}
-	v.reclaim()
-	sent := false
+	if v.hw.Sending() {
+		v.reclaim()
+	}
+	sent := uint32(0)
 	var todo uint32
-	for i := 0; ; i++ {
+	for i := 0; i <= txBudget; i++ { // the last round finds that frames are left
+		slot, n := v.tx.Look()
+		if n == 0 {
+			break
+		}
 		if i >= txBudget || v.hw.Free() <= txReserve || v.free.Len() <= rxBudget {
 			todo = Rearm
 			break
 		}
-		r, ok := v.txFull.Pop()
-		if !ok {
-			break
-		}
 		empty, _ := v.free.Get()
-		v.txEmpty.Push(frame.Ref{Slot: uint16(empty)})
-		if v.hw.Transmit(uint32(r.Slot), uint32(r.Len)) {
-			counters[d%Devices][TxInband]++
-			sent = true
+		if v.hw.Transmit(slot, n) {
+			sent++
 		} else {
-			v.free.Put(uint32(r.Slot)) // cannot be: Free was above the reserve
+			v.free.Put(slot) // cannot be: Free was above the reserve
 		}
+		v.tx.Take(empty)
 		if i >= unheld-1 && v.mustWait(0) {
-			todo = Rearm
+			if _, n := v.tx.Look(); n != 0 {
+				todo = Rearm
+			}
 			break
 		}
 	}
-	if sent {
+	if sent != 0 {
+		counters[d%Devices][TxInband] += sent
 		v.hw.Start()
-	}
-	if v.txFull.Len() == 0 {
-		todo = 0
 	}
 	return todo
 }

@@ -87,7 +87,12 @@ func (p *Device) claimAll(own owners) {
 	for s, ok := late[p.d].Get(); ok; s, ok = late[p.d].Get() {
 		v.free.Put(s)
 	}
-	p.keepCrossing(own)
+	for _, x := range [...]*frame.Exchange{&v.rx, &v.tx} {
+		for i := range x.Size() {
+			s, _ := x.At(i)
+			own.claim(s)
+		}
+	}
 	for _, s := range p.driver.Held(nil) {
 		own.claim(s)
 	}
@@ -96,26 +101,12 @@ func (p *Device) claimAll(own owners) {
 	}
 }
 
-// keepCrossing makes in-band the owner of what the crossing rings hold, its share at most.
+// keepCrossing makes in-band the owner of what the crossings hold, its share at most. What a fault in the middle of anything left there
+// twice, and what is no slot, is taken out. distribute follows.
 func (p *Device) keepCrossing(own owners) {
 	v := &table[p.d]
-	rx := keep(&v.rxFull, own, inbandRx)
-	keep(&v.rxEmpty, own, inbandRx-rx)
-	tx := keep(&v.txFull, own, inbandTx)
-	keep(&v.txEmpty, own, inbandTx-tx)
-}
-
-// keep claims the slots that r holds, and returns how many there are, room at most. What a fault in the middle of a swap
-// left there twice or beside the share's size, and what is no slot, is taken out.
-func keep(r *frame.Ring, own owners, room uint32) (n uint32) {
-	for i := r.Len(); i > 0; i-- {
-		ref, _ := r.Pop()
-		if n < room && own.claim(uint32(ref.Slot)) {
-			r.Push(ref)
-			n++
-		}
-	}
-	return n
+	v.rx.Keep(inbandRx, own.claim)
+	v.tx.Keep(inbandTx, own.claim)
 }
 
 // distribute fills up the device's shares with slots that nobody owns: in-band's first, then the receive ring, whose slots
@@ -131,12 +122,8 @@ func (p *Device) distribute(own owners) (ring []uint32) {
 		}
 		return next
 	}
-	for v.rxFull.Len()+v.rxEmpty.Len() < inbandRx {
-		v.rxEmpty.Push(frame.Ref{Slot: uint16(take())})
-	}
-	for v.txFull.Len()+v.txEmpty.Len() < inbandTx {
-		v.txEmpty.Push(frame.Ref{Slot: uint16(take())})
-	}
+	v.rx.Grow(inbandRx, take)
+	v.tx.Grow(inbandTx, take)
 	for range enet.RingSize {
 		ring = append(ring, take())
 	}

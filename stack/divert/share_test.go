@@ -122,11 +122,10 @@ func (p *pair) check() {
 		for j := range late[i].Len() {
 			places[late[i].At(j)]++
 		}
-		for _, r := range []*frame.Ring{&v.rxFull, &v.rxEmpty, &v.txFull, &v.txEmpty} {
-			for range r.Len() {
-				ref, _ := r.Pop()
-				places[uint32(ref.Slot)]++
-				r.Push(ref)
+		for _, x := range []*frame.Exchange{&v.rx, &v.tx} {
+			for j := range x.Size() {
+				s, _ := x.At(j)
+				places[s]++
 			}
 		}
 	}

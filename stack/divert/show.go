@@ -53,14 +53,15 @@ type Place struct {
 // up to SlotsPerDevice.
 func (p *Device) Slots() []Place {
 	v := &table[p.d]
+	rx, tx := v.rx.Full(), v.tx.Full()
 	return []Place{
 		{"free", "reserve of the stage that drives the device", v.free.Len()},
 		{"rx_ring", "empty, for the controller to receive into", enet.RingSize},
 		{"tx_ring", "being transmitted", enet.RingSize - v.hw.Free()},
-		{"rx_full", "received, waiting for in-band", v.rxFull.Len()},
-		{"rx_empty", "in-band's share for receiving, unused", v.rxEmpty.Len()},
-		{"tx_full", "from in-band, waiting to be transmitted", v.txFull.Len()},
-		{"tx_empty", "in-band's share for sending, unused", v.txEmpty.Len()},
+		{"rx_full", "received, waiting for in-band", rx},
+		{"rx_empty", "in-band's share for receiving, unused", v.rx.Size() - rx},
+		{"tx_full", "from in-band, waiting to be transmitted", tx},
+		{"tx_empty", "in-band's share for sending, unused", v.tx.Size() - tx},
 		{"free_lowest", "the smallest reserve there ever was", v.free.Lowest()},
 	}
 }

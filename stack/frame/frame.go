@@ -4,8 +4,9 @@
 // holds a pointer: the rings and lists are fixed arrays of integers in static memory, so that oob code may use them.
 //
 // Ownership: a slot belongs to exactly one of: a device's receive ring, its transmit ring, the free list of the stage
-// that drives the device, a crossing ring, or in-band. The crossing swaps: who hands over a full slot takes an empty one
-// in exchange, so the number of slots a stage has never changes, and a slow in-band side can exhaust its own share only.
+// that drives the device, or a position of a crossing (Exchange), where it is in-band's. The crossing swaps: who hands over a full
+// slot takes an empty one in exchange, so the number of slots a stage has never changes, and a slow in-band side can exhaust its own
+// share only.
 //
 // Stage: any. Does not support: frames larger than a
 // slot, chains of slots.
@@ -103,29 +104,6 @@ func (r *Ring) Pop() (ref Ref, ok bool) {
 	mmio.Store(&r.head, head+1)
 	return ref, true
 }
-
-// Several refs at once cost the look at the other end once: the consumer reads Slot(0), Slot(1), … as far as Len goes, and takes them by
-// Take; the producer sets as many as there is room for by Set, and publishes them by Publish.
-
-// Slot returns the slot of the ref that is i behind the oldest one; i is below Len. Only the consumer's stage calls it.
-//
-//oob:stage any
-func (r *Ring) Slot(i uint32) uint32 { return uint32(r.refs[(r.head+i)%RingSize].Slot) }
-
-// Take takes the n oldest refs, Len at most. Only the consumer's stage calls it.
-//
-//oob:stage any
-func (r *Ring) Take(n uint32) { mmio.Store(&r.head, r.head+n) }
-
-// Set makes ref the one that is i behind the newest; nobody sees it before Publish. Only the producer's stage calls it.
-//
-//oob:stage any
-func (r *Ring) Set(i uint32, ref Ref) { r.refs[(r.tail+i)%RingSize] = ref }
-
-// Publish appends the n refs that were Set. Only the producer's stage calls it.
-//
-//oob:stage any
-func (r *Ring) Publish(n uint32) { mmio.Store(&r.tail, r.tail+n) }
 
 // Len returns how many refs are queued: exact for the caller's own end, a snapshot for the other.
 //

@@ -115,57 +115,6 @@ func TestRingRace(t *testing.T) {
 	}
 }
 
-// TestCrossingRace swaps slots between two goroutines over two rings, as the stages do: a slot has one owner at a time, and
-// neither side's number of slots changes.
-func TestCrossingRace(t *testing.T) {
-	const share = 16
-	var full, empty Ring
-	var data [2 * share]uint32 // by slot: only its owner touches it
-	for slot := range uint16(share) {
-		empty.Push(Ref{Slot: slot})
-	}
-	n := uint32(50_000)
-	if testing.Short() {
-		n = 5_000
-	}
-	go func() {
-		var free List
-		for slot := range uint32(share) {
-			free.Put(share + slot)
-		}
-		for i := uint32(0); i < n; {
-			back, ok := empty.Pop()
-			if !ok {
-				runtime.Gosched()
-				continue
-			}
-			slot, _ := free.Get()
-			data[slot] = i
-			full.Push(Ref{Slot: uint16(slot), Len: 60, Meta: i})
-			free.Put(uint32(back.Slot))
-			i++
-		}
-	}()
-	for i := uint32(0); i < n; {
-		ref, ok := full.Pop()
-		if !ok {
-			runtime.Gosched()
-			continue
-		}
-		if ref.Meta != i || data[ref.Slot] != i {
-			t.Fatalf("frame %d came as %d with %d in it", i, ref.Meta, data[ref.Slot])
-		}
-		data[ref.Slot] = ^uint32(0)
-		if !empty.Push(Ref{Slot: ref.Slot}) {
-			t.Fatal("no room for an empty slot")
-		}
-		i++
-	}
-	if got := empty.Len(); got != share {
-		t.Errorf("%d empty slots crossed back, want %d", got, share)
-	}
-}
-
 func TestList(t *testing.T) {
 	var l List
 	if _, ok := l.Get(); ok {
@@ -218,35 +167,5 @@ func TestAllocs(t *testing.T) {
 	var l List
 	if n := testing.AllocsPerRun(100, func() { r.Push(Ref{}); r.Pop(); l.Put(1); l.Get() }); n != 0 {
 		t.Errorf("%v allocations, want 0", n)
-	}
-}
-
-// TestSeveral: refs that are set and published together are those that were pushed one by one, and taken together as popped, wherever
-// in the ring they begin.
-func TestSeveral(t *testing.T) {
-	var one, several Ring
-	next := uint16(0)
-	for round := range 3 * RingSize {
-		n := uint32(round % 33)
-		for i := range n {
-			ref := Ref{Slot: next, Len: next + 1, Meta: uint32(next) << 8}
-			next++
-			one.Push(ref)
-			several.Set(i, ref)
-			if several.Len() != 0 {
-				t.Fatalf("round %d: ref %d is seen before Publish", round, i)
-			}
-		}
-		several.Publish(n)
-		if one.Len() != n || several.Len() != n {
-			t.Fatalf("round %d: %d and %d refs, want %d", round, one.Len(), several.Len(), n)
-		}
-		for i := range n {
-			want, _ := one.Pop()
-			if got := several.Slot(i); got != uint32(want.Slot) || several.refs[(several.head+i)%RingSize] != want {
-				t.Fatalf("round %d: slot %d is %d, want %d", round, i, got, want.Slot)
-			}
-		}
-		several.Take(n)
 	}
 }
