@@ -26,6 +26,10 @@ func (g *gatewayImage) addPorts() (err error) {
 	})
 	g.admin, err = admin.New(g.tables, admin.Hooks{
 		Adopt: divert.Adopt, Divert: g.divert, Answers: g.answers, Ask: func(p admin.Peer) { go g.ask(p) },
+		AddPort: func(dev uint32, vid uint16, name string, address netip.Prefix) error {
+			return g.stack.AddPort(int(dev), vid, name, address)
+		},
+		RemovePort: func(dev uint32, vid uint16) { _ = g.stack.RemovePort(int(dev), vid) }, // it is there
 		Solicit: func(ctx context.Context, dev uint32, vid uint16, addr netip.Addr) ([6]byte, error) {
 			return g.stack.Solicit(ctx, int(dev), vid, addr)
 		},

@@ -102,6 +102,9 @@ func (g *gatewayImage) deviceStatus(i int) status.Device {
 	s.Groups = append(make([]status.Group, 0, 7), g.deviceGroup(i), driverGroup(d), crossingGroup(d))
 	s.Ports = slices.Clone(s.Ports)
 	for j, p := range g.stack.Devices()[i].Ports() {
+		if j >= len(s.Ports) { // made at run time
+			s.Ports = append(s.Ports, status.Port{Name: p.Name(), VID: p.VID(), Address: p.Address().String()})
+		}
 		if p.Oob() == s.Ports[j].Oob {
 			continue
 		}

@@ -1,7 +1,9 @@
 // Package admin switches oob ports, diversion and VLAN rules while traffic flows, and tells how they are: what `evl net` does,
-// as functions (ports.go, neighbours.go, filter.go, explain.go, query.go), as commands of the console (command.go) and as JSON over HTTP (http.go).
+// as functions (ports.go, make.go, neighbours.go, filter.go, explain.go, query.go), as commands of the console (command.go and the others of that
+// name) and as JSON over HTTP (http.go).
 //
-// It keeps a model of the ports that the configuration names, each in-band only or an oob port. A change builds the companion
+// It keeps a model of the ports that the configuration names, each in-band only or an oob port, and of those that were made since, which are
+// oob ports as long as they are there. A change builds the companion
 // core's next configuration from the model and publishes it: each frame meets the old or the new one, whole, so that none is
 // lost and none goes to both stages. What a port needs is there before the core knows it, and goes after the core has
 // forgotten it. When a step fails, those before it are taken back.
@@ -9,8 +11,8 @@
 // A device is diverted while anything needs it to be: each of its oob ports, its VLAN rule, its filter program, a forwarding rule that
 // names it, somebody who asked for it (Divert).
 //
-// Stage: in-band. Follows: the verbs and sizes of `evl net` (EVL, libevl). Does not support: ports that the configuration
-// does not name.
+// Stage: in-band. Follows: the verbs and sizes of `evl net` (EVL, libevl). Does not support: ports that are made at run time and are
+// in-band only.
 package admin
 
 import (
@@ -48,6 +50,9 @@ type Hooks struct {
 	Divert func(dev uint32, on bool) error
 	// Answers tells the in-band stack that the oob stage answers for a port's address, or no longer. It may be nil.
 	Answers func(dev uint32, vid uint16, on bool)
+	// AddPort makes a port of in-band, and RemovePort takes it away, when one is made at run time. They may be nil.
+	AddPort    func(dev uint32, vid uint16, name string, address netip.Prefix) error
+	RemovePort func(dev uint32, vid uint16)
 	// Solicit asks who has addr, until somebody answers or ctx ends.
 	Solicit func(ctx context.Context, dev uint32, vid uint16, addr netip.Addr) ([6]byte, error)
 	// Ask solicits a peer in the background, for as long as it takes. It may be nil.
@@ -64,10 +69,11 @@ type Hooks struct {
 	Counters func(dev uint32) []Counter
 }
 
-// port is a port of the configuration.
+// port is a port of the configuration, or one made at run time.
 type port struct {
 	name    string
 	loop    bool // the loopback port: of no device
+	made    bool // at run time
 	dev     uint32
 	mac     [6]byte // its device's
 	vid     uint16
@@ -120,8 +126,9 @@ type Admin struct {
 
 	mu      sync.Mutex
 	devices []*device
-	ports   []*port
-	current *oob.Config // what the companion core goes by
+	loop    *port
+	all     atomic.Pointer[[]*port] // replaced whole
+	current *oob.Config             // what the companion core goes by
 	spare   *oob.Config
 	via     []neigh.Table // routes through a gateway
 }
@@ -150,11 +157,24 @@ func New(t *gateway.Tables, hooks Hooks) (*Admin, error) {
 		}
 		d.diverted.Store(len(d.references()) != 0)
 		a.devices = append(a.devices, d)
-		a.ports = append(a.ports, d.ports...)
 	}
-	a.ports = append(a.ports, newLoopback(t.Loopback))
+	a.loop = newLoopback(t.Loopback)
+	a.list()
 	return a, nil
 }
+
+// list notes which ports there are: each device's, in the order of the configuration, behind them those made since; the loopback port last.
+func (a *Admin) list() {
+	var all []*port
+	for _, d := range a.devices {
+		all = append(all, d.ports...)
+	}
+	all = append(all, a.loop)
+	a.all.Store(&all)
+}
+
+// ports returns all ports.
+func (a *Admin) ports() []*port { return *a.all.Load() }
 
 func newPort(dev uint32, c *gateway.PortTable) *port {
 	addr := netip.AddrFrom4([4]byte{byte(c.Addr >> 24), byte(c.Addr >> 16), byte(c.Addr >> 8), byte(c.Addr)})
@@ -206,7 +226,7 @@ func (p *port) rule(c *gateway.PortTable) {
 }
 
 // Reload takes the accept rules, VLAN rules and filter programs over from another configuration, which has the same devices and ports.
-// What has been switched since the start stays, but for the VLAN rules and programs. Nothing changes when it returns an error.
+// What has been switched since the start stays, ports that were made with it, but for the VLAN rules and programs. Nothing changes when it returns an error.
 func (a *Admin) Reload(t *gateway.Tables) (err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -218,13 +238,19 @@ func (a *Admin) Reload(t *gateway.Tables) (err error) {
 	undo.add(func() { _ = a.publish() })
 	for i, d := range a.devices {
 		c := &t.Devices[i]
-		if len(c.Ports) != len(d.ports) {
-			return fmt.Errorf("%w: %s has %d ports, want %d", ErrRefused, d.name, len(c.Ports), len(d.ports))
+		ports := d.named()
+		if len(c.Ports) != len(ports) {
+			return fmt.Errorf("%w: %s has %d ports, want %d", ErrRefused, d.name, len(c.Ports), len(ports))
+		}
+		for _, p := range d.ports[len(ports):] {
+			if p.vid != 0 && c.OobVLANs.Has(p.vid) {
+				return fmt.Errorf("%w: the VLAN rule of %s has VLAN %d, which has a port, %s; disable that first", ErrRefused, d.name, p.vid, p.name)
+			}
 		}
 		vlans, named, program, forward := d.vlans, d.rules, d.filter, d.forward
 		undo.add(func() { d.vlans, d.rules, d.filter, d.forward = vlans, named, program, forward })
 		d.vlans, d.rules, d.filter, d.forward = c.OobVLANs, c.Forwards, sameFilter(d.filter, c.Filter), c.Forward
-		for j, p := range d.ports {
+		for j, p := range ports {
 			rules, udp, accepts := p.rules, p.udp, p.accepts
 			undo.add(func() { p.rules, p.udp, p.accepts = rules, udp, accepts })
 			p.rule(&c.Ports[j])
@@ -248,7 +274,7 @@ func (a *Admin) Start() (err error) {
 	defer a.mu.Unlock()
 	var undo steps
 	defer undo.onError(&err)
-	for _, p := range a.ports {
+	for _, p := range a.ports() {
 		if !p.enabled.Load() {
 			continue
 		}
@@ -263,7 +289,7 @@ func (a *Admin) Start() (err error) {
 	if err := a.route(); err != nil {
 		return err
 	}
-	for _, p := range a.ports {
+	for _, p := range a.ports() {
 		if p.enabled.Load() {
 			p.pin()
 		}
@@ -320,7 +346,7 @@ func (a *Admin) publishWith(edit func(c *oob.Config) error) error {
 // route makes the networks of the oob ports routes of the oob stage, and what is reached through a gateway.
 func (a *Admin) route() error {
 	var list []neigh.Table
-	for _, p := range a.ports {
+	for _, p := range a.ports() {
 		if p.enabled.Load() {
 			list = append(list, neigh.Table{Prefix: p.address.Masked(), Port: p.id()})
 		}
@@ -351,7 +377,7 @@ func (p *port) index() uint32 {
 
 // byID returns the port of a name in the oob stage, nil if there is none.
 func (a *Admin) byID(id neigh.Port) *port {
-	for _, p := range a.ports {
+	for _, p := range a.ports() {
 		if p.id() == id {
 			return p
 		}
@@ -362,13 +388,13 @@ func (a *Admin) byID(id neigh.Port) *port {
 // port returns the port of a name.
 func (a *Admin) port(name string) (*port, error) {
 	var names string
-	for _, p := range a.ports {
+	for _, p := range a.ports() {
 		if p.name == name {
 			return p, nil
 		}
 		names += " " + p.name
 	}
-	return nil, fmt.Errorf("port %q: %w, want one of%s", name, ErrUnknown, names)
+	return nil, fmt.Errorf("port %q: %w, want one of%s; a new one needs an address", name, ErrUnknown, names)
 }
 
 // device returns the device of a name.

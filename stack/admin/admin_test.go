@@ -38,13 +38,15 @@ type bench struct {
 	answer  [6]byte         // of whoever is solicited; zero: nobody answers
 	answers map[uint16]bool // by VID, what in-band was told
 	files   map[string][]byte
+	added   map[uint16]string // in-band's ports that were made at run time, by VID
+	deny    error             // what AddPort says
 }
 
 // numbers of the bench's in-band ports: more than there are places for oob ports.
 const firstVID, lastVID = 43, 52
 
 func newBench(t *testing.T) *bench {
-	b := &bench{T: t, site: wiretest.DefaultSite(), moving: func() {}, answers: map[uint16]bool{}}
+	b := &bench{T: t, site: wiretest.DefaultSite(), moving: func() {}, answers: map[uint16]bool{}, added: map[uint16]string{}}
 	rings := enettest.NewRings(t, divert.Devices*divert.SlotsPerDevice+buffers)
 	b.nic = enettest.New(t, rings, enettest.Options{Base: 0x02188000})
 	var err error
@@ -81,7 +83,16 @@ func newBench(t *testing.T) *bench {
 			}
 			return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
 		},
-		Ask: func(p admin.Peer) { b.known = append(b.known, p) },
+		AddPort: func(_ uint32, vid uint16, name string, address netip.Prefix) error {
+			if b.deny != nil {
+				return b.deny
+			}
+			b.added[vid] = name + " " + address.String()
+			b.moving()
+			return nil
+		},
+		RemovePort: func(_ uint32, vid uint16) { delete(b.added, vid); b.moving() },
+		Ask:        func(p admin.Peer) { b.known = append(b.known, p) },
 		Solicit: func(ctx context.Context, _ uint32, _ uint16, addr netip.Addr) ([6]byte, error) {
 			if b.answer == [6]byte{} {
 				<-ctx.Done()

@@ -12,8 +12,8 @@ import (
 // Commands returns the `net` commands of the console: the verbs of `evl net`.
 func (a *Admin) Commands() []console.Command {
 	return []console.Command{
-		{Verb: "net enable", Help: "-i PORT [-p BUFFERS] [-b BYTES]: make it an oob port, with room for so many datagrams of that size", Run: a.enable},
-		{Verb: "net disable", Help: "-i PORT: make it in-band only", Run: a.disable},
+		{Verb: "net enable", Help: "-i PORT [-a ADDRESS/BITS] [-p BUFFERS] [-b BYTES]: make it an oob port, with room for so many datagrams of that size; -a: a new one", Run: a.enable},
+		{Verb: "net disable", Help: "-i PORT: make it in-band only; one that was made with -a is gone then", Run: a.disable},
 		{Verb: "net divert", Help: "-i DEVICE on|off: the oob stage gets its frames first, without an oob port, too", Run: a.diversion},
 		{Verb: "net vlans", Help: "-i DEVICE [LIST|none]: show, or set, VLANs that are oob without a port: 42-45,100", Run: a.vlans},
 		{Verb: "net filter", Help: "[-i DEVICE [-f FUNCTION] [-m VERDICT] [-e VERDICT] [-c] [FILE|none]]: show, set or remove a filter program", Run: a.filterCommand},

@@ -80,9 +80,8 @@ func (a *Admin) changes() map[string]func(r *http.Request, body *json.Decoder) (
 	return map[string]func(r *http.Request, body *json.Decoder) (any, error){
 		"enable": func(_ *http.Request, body *json.Decoder) (any, error) {
 			var q struct {
-				Port   string
-				Pool   *int
-				Buffer *int
+				Port, Address string
+				Pool, Buffer  *int
 			}
 			if err := decode(body, &q); err != nil {
 				return nil, err
@@ -99,7 +98,7 @@ func (a *Admin) changes() map[string]func(r *http.Request, body *json.Decoder) (
 					return nil, fmt.Errorf("buffers of 0 bytes: %w", ErrInvalid)
 				}
 			}
-			if err := a.EnableSized(q.Port, pool, buffer); err != nil {
+			if err := a.enableOrMake(q.Port, q.Address, pool, buffer); err != nil {
 				return nil, err
 			}
 			return a.Port(q.Port)
@@ -109,10 +108,15 @@ func (a *Admin) changes() map[string]func(r *http.Request, body *json.Decoder) (
 			if err := decode(body, &q); err != nil {
 				return nil, err
 			}
-			if _, err := a.Disable(q.Port); err != nil {
+			held, err := a.Disable(q.Port)
+			if err != nil {
 				return nil, err
 			}
-			return a.Port(q.Port)
+			p, err := a.Port(q.Port)
+			if err != nil { // it was made at run time
+				return map[string]any{"name": q.Port, "gone": true, "held": held}, nil
+			}
+			return p, nil
 		},
 		"divert": func(_ *http.Request, body *json.Decoder) (any, error) {
 			var q struct {

@@ -95,7 +95,7 @@ func (a *Admin) way(s Solicitation) (p *port, hop netip.Addr, err error) {
 		return nil, hop, fmt.Errorf("solicit %v: %w: it is this machine's", s.Addr, ErrInvalid)
 	}
 	var through *port
-	for _, q := range a.ports {
+	for _, q := range a.ports() {
 		if s.Port != "" && q.name != s.Port || s.Port == "" && !q.enabled.Load() {
 			continue
 		}
@@ -276,7 +276,7 @@ func (a *Admin) Conflicted(dev uint32, vid uint16, addr netip.Addr, mac [6]byte)
 // Conflicts returns the address conflicts that there have been.
 func (a *Admin) Conflicts() []Conflict {
 	list := []Conflict{}
-	for _, p := range a.ports {
+	for _, p := range a.ports() {
 		if c := p.last.Load(); c != nil {
 			seen := *c
 			seen.Seen = p.conflicts.Load()

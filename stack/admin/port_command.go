@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net/netip"
 	"strings"
 
 	"mortise/stack/gateway"
@@ -11,7 +12,12 @@ import (
 
 func (a *Admin) enable(w io.Writer, args []string) error {
 	var pool, buffer *int
-	o, err := parse(args, 0, 0, func(o *options) { o.interfaceFlag(); pool = o.Int("p", 0, ""); buffer = o.Int("b", 0, "") })
+	var address *string
+	o, err := parse(args, 0, 0, func(o *options) {
+		o.interfaceFlag()
+		address = o.String("a", "", "")
+		pool, buffer = o.Int("p", 0, ""), o.Int("b", 0, "")
+	})
 	if err == nil {
 		err = o.needName("port")
 	}
@@ -19,7 +25,7 @@ func (a *Admin) enable(w io.Writer, args []string) error {
 		err = poolGiven(o, *pool, *buffer)
 	}
 	if err == nil {
-		err = a.EnableSized(o.name, *pool, *buffer)
+		err = a.enableOrMake(o.name, *address, *pool, *buffer)
 	}
 	if err != nil {
 		return err
@@ -30,6 +36,18 @@ func (a *Admin) enable(w io.Writer, args []string) error {
 	}
 	_, err = fmt.Fprintf(w, "%s: oob port, %d buffers of %d bytes%s\n", p.Name, p.Pool.Size, p.Pool.BufferBytes, p.Pool.limit())
 	return err
+}
+
+// enableOrMake enables a port, or makes one if there is an address for it.
+func (a *Admin) enableOrMake(name, address string, pool, buffer int) error {
+	if address == "" {
+		return a.EnableSized(name, pool, buffer)
+	}
+	prefix, err := netip.ParsePrefix(address)
+	if err != nil {
+		return fmt.Errorf("%s: address %q: %w: want an IPv4 address with the length of its prefix, as 10.0.77.1/24", name, address, ErrInvalid)
+	}
+	return a.Make(NewPort{Name: name, Address: prefix, Pool: pool, Buffer: buffer})
 }
 
 // limit says what the largest datagram is, if there is a limit.
@@ -65,11 +83,14 @@ func (a *Admin) disable(w io.Writer, args []string) error {
 	if err != nil {
 		return err
 	}
-	if held != 0 {
-		_, err = fmt.Fprintf(w, "%s: in-band only; %d buffers are still in use\n", o.name, held)
-		return err
+	how := "in-band only"
+	if _, err := a.Port(o.name); err != nil {
+		how = "gone"
 	}
-	_, err = fmt.Fprintf(w, "%s: in-band only\n", o.name)
+	if held != 0 {
+		how += fmt.Sprintf("; %d buffers are still in use", held)
+	}
+	_, err = fmt.Fprintf(w, "%s: %s\n", o.name, how)
 	return err
 }
 

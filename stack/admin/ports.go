@@ -24,24 +24,33 @@ func (a *Admin) EnableSized(name string, pool, buffer int) (err error) {
 	if err != nil {
 		return err
 	}
+	if pool, buffer, err = p.sizes(pool, buffer); err != nil || p.enabled.Load() {
+		return err
+	}
+	return a.turnOn(p, pool, buffer)
+}
+
+// sizes returns how many buffers the port gets, and the bytes of each, when somebody asks for so many; 0: nothing said.
+func (p *port) sizes(pool, buffer int) (int, int, error) {
 	if pool == 0 {
 		pool = p.pool
-	}
-	if pool < 1 || pool > socket.MaxPool {
-		return fmt.Errorf("%s: a pool of %d buffers: %w, want 1 to %d", name, pool, ErrInvalid, socket.MaxPool)
 	}
 	if buffer == 0 {
 		buffer = p.buffer
 	}
-	if buffer != 0 && (buffer < socket.MinBuffer || buffer > socket.MaxBuffer) {
-		return fmt.Errorf("%s: a buffer of %d bytes: %w, want %d to %d", name, buffer, ErrInvalid, socket.MinBuffer, socket.MaxBuffer)
+	switch {
+	case pool < 1 || pool > socket.MaxPool:
+		return 0, 0, fmt.Errorf("%s: a pool of %d buffers: %w, want 1 to %d", p.name, pool, ErrInvalid, socket.MaxPool)
+	case buffer != 0 && (buffer < socket.MinBuffer || buffer > socket.MaxBuffer):
+		return 0, 0, fmt.Errorf("%s: a buffer of %d bytes: %w, want %d to %d", p.name, buffer, ErrInvalid, socket.MinBuffer, socket.MaxBuffer)
+	case p.loop && buffer != 0:
+		return 0, 0, fmt.Errorf("%s: a buffer of %d bytes: %w: nothing is in fragments there", p.name, buffer, ErrInvalid)
 	}
-	if p.loop && buffer != 0 {
-		return fmt.Errorf("%s: a buffer of %d bytes: %w: nothing is in fragments there", name, buffer, ErrInvalid)
-	}
-	if p.enabled.Load() {
-		return nil
-	}
+	return pool, buffer, nil
+}
+
+// turnOn makes p, which is off, an oob port.
+func (a *Admin) turnOn(p *port, pool, buffer int) (err error) {
 	var undo steps
 	defer undo.onError(&err)
 	a.reap()
@@ -51,22 +60,22 @@ func (a *Admin) EnableSized(name string, pool, buffer int) (err error) {
 		}
 	}
 	if err := p.open(pool, buffer); err != nil {
-		return fmt.Errorf("%s: %w: %w", name, ErrRefused, err)
+		return fmt.Errorf("%s: %w: %w", p.name, ErrRefused, err)
 	}
 	undo.add(func() { p.close() })
 	p.enabled.Store(true)
 	undo.add(func() { p.enabled.Store(false) })
 	if err := a.route(); err != nil {
-		return fmt.Errorf("%s: %w: %w", name, ErrRefused, err)
+		return fmt.Errorf("%s: %w: %w", p.name, ErrRefused, err)
 	}
 	undo.add(func() { p.enabled.Store(false); _ = a.route() })
 	if err := a.publish(); err != nil {
-		return fmt.Errorf("%s: %w: %w", name, ErrRefused, err)
+		return fmt.Errorf("%s: %w: %w", p.name, ErrRefused, err)
 	}
 	undo.add(func() { p.enabled.Store(false); _ = a.publish() })
 	if !p.loop {
 		if err := a.divert(p.dev); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return fmt.Errorf("%s: %w", p.name, err)
 		}
 		a.answers(p, true)
 	}
@@ -90,7 +99,8 @@ func (a *Admin) mayEnable(p *port) error {
 
 // Disable makes a port in-band only, in order: the companion core forgets it, then what sockets hold goes back, its neighbours go,
 // and the device is no longer diverted if nothing else needs it to be. held is the number of buffers that tasks or goroutines
-// still have in their hands: the pool goes when they have given them back. A port that is off already is no error.
+// still have in their hands: the pool goes when they have given them back. A port that is off already is no error. A port that was made
+// at run time is gone then.
 func (a *Admin) Disable(name string) (held uint32, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -106,6 +116,10 @@ func (a *Admin) Disable(name string) (held uint32, err error) {
 	}
 	p.enabled.Store(false)
 	undo.add(func() { p.enabled.Store(true) })
+	if p.made {
+		a.drop(p)
+		undo.add(func() { a.add(p) })
+	}
 	if err := a.publish(); err != nil {
 		return 0, fmt.Errorf("%s: %w: %w", name, ErrRefused, err)
 	}
@@ -116,7 +130,9 @@ func (a *Admin) Disable(name string) (held uint32, err error) {
 	held = p.close()
 	undo.add(func() {
 		if p.open(size, most) == nil {
-			p.enabled.Store(true)
+			if p.enabled.Store(true); p.made {
+				a.add(p)
+			}
 			p.live.Store(true)
 			_, _ = a.route(), a.publish()
 			p.pin()
@@ -128,14 +144,24 @@ func (a *Admin) Disable(name string) (held uint32, err error) {
 	if err := a.divert(p.dev); err != nil {
 		return held, fmt.Errorf("%s: %w", name, err)
 	}
+	if p.made && a.hooks.RemovePort != nil {
+		a.hooks.RemovePort(p.dev, p.vid)
+	}
 	return held, nil
 }
 
-// settle gives p a place in the companion core's table of its device: the one it has had, else one that nobody has had, else
-// one of a port that is off, has no buffers out and no sockets bound to it.
+// settle gives p a place in the companion core's table of its device: the one it has had, or one of its VLAN had that is gone, for
+// sockets may be bound to it; else one that nobody has had, else one of a port that is off, has no buffers out and no sockets bound to it.
 func (d *device) settle(p *port) error {
 	if p.place != none && d.owner[p.place] == p {
 		return nil
+	}
+	for i, owner := range d.owner {
+		if owner != nil && owner.made && owner.vid == p.vid { // it is off, or there would be no p
+			d.owner[i], p.place, owner.place = p, i, none
+			p.moveIn()
+			return nil
+		}
 	}
 	for i, owner := range d.owner {
 		if owner == nil {
@@ -170,10 +196,15 @@ func bound(index uint32) bool {
 
 // reap takes back the pools of ports that are off, as far as their buffers have come back.
 func (a *Admin) reap() {
-	for _, p := range a.ports {
-		if p.place != none && !p.enabled.Load() {
-			_ = socket.RemovePort(p.index())
+	for _, d := range a.devices {
+		for _, p := range d.owner { // those that are gone, too
+			if p != nil && !p.enabled.Load() {
+				_ = socket.RemovePort(p.index())
+			}
 		}
+	}
+	if !a.loop.enabled.Load() {
+		_ = socket.RemovePort(a.loop.index())
 	}
 }
 
@@ -317,7 +348,7 @@ func (a *Admin) Link(dev int, up bool) {
 func (a *Admin) Ask() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for _, p := range a.ports {
+	for _, p := range a.ports() {
 		if p.live.Load() {
 			a.ask(p, p.solicit)
 		}

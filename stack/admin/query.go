@@ -32,6 +32,7 @@ type Port struct {
 	Name      string   `json:"name"`
 	Device    string   `json:"device,omitempty"` // the loopback port has none
 	VID       uint16   `json:"vid,omitempty"`
+	Made      bool     `json:"made,omitempty"` // at run time: the configuration does not name it
 	Address   string   `json:"address"`
 	Oob       bool     `json:"oob"`
 	RealTime  bool     `json:"real_time"`         // an oob port of a device with an oob-capable driver
@@ -90,8 +91,8 @@ func (a *Admin) Ports() []Port {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	sockets, neighbours := a.sockets(), neigh.List()
-	list := make([]Port, 0, len(a.ports))
-	for _, p := range a.ports {
+	list := make([]Port, 0, len(a.ports()))
+	for _, p := range a.ports() {
 		list = append(list, a.describe(p, sockets, neighbours))
 	}
 	return list
@@ -99,7 +100,7 @@ func (a *Admin) Ports() []Port {
 
 func (a *Admin) describe(p *port, sockets []Socket, neighbours []neigh.Entry) Port {
 	t := Port{
-		Name: p.name, VID: p.vid, Address: p.address.String(),
+		Name: p.name, VID: p.vid, Made: p.made, Address: p.address.String(),
 		Oob: p.enabled.Load(), Up: p.live.Load(), Sockets: []Socket{}, Conflicts: p.conflicts.Load(),
 		Stage: p.load(),
 	}
@@ -189,11 +190,7 @@ func (a *Admin) sockets() []Socket {
 			t.Peer = s.Peer.String()
 		}
 		if s.Bound {
-			for _, p := range a.ports {
-				if p.place != none && p.index() == s.Port {
-					t.Port = p.name
-				}
-			}
+			t.Port = a.at(s.Port)
 		}
 		for i, n := range s.Counters {
 			t.Counters = append(t.Counters, Counter{socket.CounterNames[i], uint64(n)})
@@ -201,4 +198,19 @@ func (a *Admin) sockets() []Socket {
 		list = append(list, t)
 	}
 	return list
+}
+
+// at returns the name of the port that has an index in package socket, or had it last.
+func (a *Admin) at(index uint32) string {
+	if index == socket.Loopback {
+		return a.loop.name
+	}
+	for dev, d := range a.devices {
+		for i, p := range d.owner {
+			if p != nil && oob.PortIndex(uint32(dev), uint32(i)) == index {
+				return p.name
+			}
+		}
+	}
+	return ""
 }

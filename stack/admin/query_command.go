@@ -81,6 +81,9 @@ func (p *Port) tell(w io.Writer) error {
 		on = " on " + p.Device
 	}
 	fmt.Fprintf(&b, "port %s: %s%s, %s", p.Name, p.Address, on, p.stage())
+	if p.Made {
+		b.WriteString(", made at run time")
+	}
 	if p.Accepts != "" {
 		fmt.Fprintf(&b, ", takes %s", p.Accepts)
 	}

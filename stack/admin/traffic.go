@@ -108,8 +108,8 @@ func (a *Admin) DeviceLoad(dev uint32) Load {
 func (a *Admin) PortLoads() []PortLoad {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	list := make([]PortLoad, 0, len(a.ports))
-	for _, p := range a.ports {
+	list := make([]PortLoad, 0, len(a.ports()))
+	for _, p := range a.ports() {
 		l := PortLoad{Name: p.name, Stage: p.load(), Inband: a.inband(p), Pool: p.poolState()}
 		if !p.loop {
 			l.Device = a.devices[p.dev].name

@@ -464,6 +464,14 @@ func (r *reader) address(n *node, p *Port, x *across) bool {
 	return true
 }
 
+// CheckAddress says why a port cannot have p's address in p's subnet, "" when it can.
+func CheckAddress(p netip.Prefix) string {
+	if !p.IsValid() || !p.Addr().Is4() {
+		return "it is not " + wantAddress
+	}
+	return notHost(p)
+}
+
 // notHost says why a host cannot have p's address in p's subnet, "" when it can.
 func notHost(p netip.Prefix) string {
 	a := p.Addr()

@@ -130,7 +130,7 @@ func (s *Stack) addDevice(cfg *gateway.Device, link Link) error {
 	d := newDevice(cfg.Name, link)
 	d.addresses = &s.own
 	for i := range cfg.Ports {
-		if err := s.addPort(d, &cfg.Ports[i]); err != nil {
+		if err := s.addPort(d, &cfg.Ports[i], cfg.Ports[i].Oob != nil); err != nil {
 			return fmt.Errorf("port %s: %w", cfg.Ports[i].Name(cfg.Name), err)
 		}
 	}

@@ -36,7 +36,6 @@ func newPort(d *Device, cfg *gateway.Port) *Port {
 	p := &Port{
 		device: d, name: cfg.Name(d.name), vid: cfg.VID, address: cfg.Address, headers: etherLen,
 	}
-	p.oob.Store(cfg.Oob != nil)
 	if p.vid != 0 {
 		p.headers += tagLen
 	}

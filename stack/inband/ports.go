@@ -23,17 +23,14 @@ type addresses struct {
 	words []uint32 // as they lie in a packet
 }
 
-// AddPort makes a port on a device at run time: an interface with an address, of the VLAN vid or of the device's untagged frames (0). With
-// oob the oob stage answers for it, while that stage serves, and this stack's UDP echo stands in for that stage's otherwise.
-func (s *Stack) AddPort(device int, vid uint16, name string, address netip.Prefix, oob bool) error {
+// AddPort makes a port on a device at run time: an interface with an address, of the VLAN vid or of the device's untagged frames (0). This
+// stack's UDP echo stands in for the oob stage's on it; SetOob says when that stage answers.
+func (s *Stack) AddPort(device int, vid uint16, name string, address netip.Prefix) error {
 	if device < 0 || device >= len(s.devices) {
 		return fmt.Errorf("in-band: device %d of %d", device, len(s.devices))
 	}
-	cfg := &gateway.Port{Label: name, VID: vid, Address: address}
-	if oob {
-		cfg.Oob = &gateway.Oob{}
-	}
-	if err := s.addPort(s.devices[device], cfg); err != nil {
+	cfg := &gateway.Port{Label: name, VID: vid, Address: address, Oob: &gateway.Oob{}}
+	if err := s.addPort(s.devices[device], cfg, false); err != nil {
 		return fmt.Errorf("in-band: port %s: %w", name, err)
 	}
 	return nil
@@ -64,7 +61,8 @@ func (p *Port) drop(net *stack.Stack, id tcpip.NICID) {
 	_ = net.RemoveNIC(id) // it exists; its routes go with it
 }
 
-func (s *Stack) addPort(d *Device, cfg *gateway.Port) (err error) {
+// addPort makes a port; answered: by the oob stage, while it serves.
+func (s *Stack) addPort(d *Device, cfg *gateway.Port, answered bool) (err error) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	if d.port(cfg.VID) != nil {
@@ -79,6 +77,7 @@ func (s *Stack) addPort(d *Device, cfg *gateway.Port) (err error) {
 		ports = append(ports, nil)
 	}
 	p := newPort(d, cfg)
+	p.oob.Store(answered)
 	if err := s.net.CreateNICWithOptions(id, p, stack.NICOptions{Name: p.name}); err != nil {
 		return fmt.Errorf("create interface: %s", err)
 	}

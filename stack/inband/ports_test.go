@@ -14,14 +14,14 @@ func TestAddPort(t *testing.T) {
 	l.inject(request)
 	waitCounter(t, s, "unknown_vlan", 1)
 	for i := range 3 {
-		if err := s.AddPort(0, 77, "rt0.77", address, true); err != nil {
+		if err := s.AddPort(0, 77, "rt0.77", address); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.AddPort(0, 77, "rt0.77", address, true); err == nil {
+		if err := s.AddPort(0, 77, "rt0.77", address); err == nil {
 			t.Fatal("the same port twice: no error")
 		}
 		ports := s.Devices()[0].Ports()
-		if last := ports[len(ports)-1]; last.Name() != "rt0.77" || last.VID() != 77 || last.Address() != address || !last.Oob() {
+		if last := ports[len(ports)-1]; last.Name() != "rt0.77" || last.VID() != 77 || last.Address() != address || last.Oob() {
 			t.Errorf("the last port is %s, VLAN ID %d, %v", last.Name(), last.VID(), last.Address())
 		}
 		if !s.Learn(0, 77, [4]byte{10, 0, 77, 9}, peerMAC) {
@@ -44,7 +44,7 @@ func TestAddPort(t *testing.T) {
 		l.inject(request)
 		waitCounter(t, s, "unknown_vlan", uint64(i+2))
 	}
-	if err := s.AddPort(1, 77, "x", address, false); err == nil {
+	if err := s.AddPort(1, 77, "x", address); err == nil {
 		t.Error("on a device that there is not: no error")
 	}
 	if got := len(s.Netstack().NICInfo()); got != len(s.Devices()[0].Ports()) {
@@ -76,7 +76,7 @@ func TestAddPortUnderLoad(t *testing.T) {
 		}
 	})
 	for range 100 {
-		if err := s.AddPort(0, 77, "rt0.77", netip.MustParsePrefix("10.0.77.1/24"), true); err != nil {
+		if err := s.AddPort(0, 77, "rt0.77", netip.MustParsePrefix("10.0.77.1/24")); err != nil {
 			t.Fatal(err)
 		}
 		if err := s.RemovePort(0, 77); err != nil {
