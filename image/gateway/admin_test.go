@@ -78,6 +78,7 @@ type flow struct {
 	done     chan struct{}
 	sent     uint32
 	answered map[uint32]int // by number: odd ones are the VLAN's
+	made     int            // answers by a port that comes and goes
 	err      error
 }
 
@@ -109,6 +110,9 @@ func (f *flow) run() {
 				return
 			}
 		}
+		if f.err = f.r.rt.Send(wire.AppendUDP(nil, f.r.header(madeTag), 40000, 7, []byte("made"))); f.err != nil {
+			return
+		}
 		f.take(5 * time.Millisecond)
 	}
 }
@@ -139,6 +143,8 @@ func (f *flow) one(b []byte) {
 		at, tags, own, far = 18, vlanTag, vlanPeer, vlanIP
 	}
 	switch typ := binary.BigEndian.Uint16(b[at-2:]); {
+	case at == 18 && b[15] == madeVLAN:
+		f.made++
 	case typ == 0x0806 && b[at+7] == 1 && [4]byte(b[at+24:at+28]) == own:
 		h := &wire.Header{Dst: f.r.mac, Src: peerMAC, Tags: tags, SrcIP: own, DstIP: far}
 		f.err = f.r.rt.Send(wire.AppendARP(nil, h, 2, f.r.mac))

@@ -295,6 +295,9 @@ func (r *rig) exchange(frame []byte, limit time.Duration, want func(b []byte) bo
 
 // header returns the header of a frame from us to rt0, with the tags' addresses.
 func (r *rig) header(tags []wire.VLAN) *wire.Header {
+	if len(tags) > 0 && tags[0].VID == madeVLAN {
+		return &wire.Header{Dst: r.mac, Src: peerMAC, Tags: tags, SrcIP: madePeer, DstIP: madeIP}
+	}
 	if len(tags) > 0 {
 		return &wire.Header{Dst: r.mac, Src: peerMAC, Tags: tags, SrcIP: vlanPeer, DstIP: vlanIP}
 	}
