@@ -4,6 +4,8 @@ package main
 
 import (
 	"log"
+	"math/rand/v2"
+	"time"
 
 	"mortise/board/mx6ullevk"
 	"mortise/stack/socket"
@@ -27,6 +29,7 @@ func (g *gatewayImage) addTasks() (err error) {
 		return err
 	}
 	socket.Reassemble(reassemblyTimer, reassemblySeconds*stage.TicksPerSecond())
+	socket.Identify(uint32(socket.IdentLife/time.Second)*stage.TicksPerSecond(), rand.Uint64())
 	if watchdogTimer, err = task.NewTimer(taskWatchdog); err != nil {
 		return err
 	}

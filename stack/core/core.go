@@ -136,3 +136,8 @@ func Submit(dev, slot, n uint32) (empty uint32, ok bool)
 //
 //oob:stage oob
 func Room(dev uint32) bool
+
+// RoomFor is Room for n frames at once: as many calls of Submit would then take theirs. stack/divert provides it.
+//
+//oob:stage oob
+func RoomFor(dev, n uint32) bool

@@ -308,6 +308,21 @@ func Room(d uint32) bool {
 	return v.free.Len() > rxBudget && v.hw.Free() != 0
 }
 
+// RoomFor is core.RoomFor.
+//
+//oob:stage oob
+//go:linkname RoomFor mortise/stack/core.RoomFor
+func RoomFor(d, n uint32) bool {
+	v := &table[d%Devices]
+	if v.diverted < driven && !v.deferred() {
+		return false
+	}
+	if v.free.Len() < rxBudget+n || v.hw.Free() < n {
+		v.reclaim()
+	}
+	return v.free.Len() >= rxBudget+n && v.hw.Free() >= n
+}
+
 // settle takes back what the other devices have sent of the frames that were forwarded to them.
 //
 //oob:stage oob

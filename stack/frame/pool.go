@@ -58,6 +58,31 @@ func (p *Pool) Get() (slot uint32, ok bool) {
 	return slot, true
 }
 
+// MaxChain is the longest chain that GetChain takes.
+const MaxChain = 64
+
+// GetChain takes n slots, 1 to MaxChain, in a chain as PutChain takes it, all of them or none: none is counted.
+//
+//oob:stage any
+func (p *Pool) GetChain(n uint32) (first, last uint32, ok bool) {
+	if n == 0 || n > MaxChain || n > p.n {
+		p.exhausted++
+		return 0, 0, false
+	}
+	first = p.head
+	last = first
+	for i := uint32(1); i < MaxChain; i++ {
+		if i >= n {
+			break
+		}
+		last = uint32(link[last%MaxSlots])
+	}
+	p.head = uint32(link[last%MaxSlots])
+	p.n -= n
+	p.lowest = min(p.lowest, p.n)
+	return first, last, true
+}
+
 // PutChain gives the n slots of a chain back: from first to last, each but last linked to the next by Link.
 //
 //oob:stage any

@@ -100,7 +100,7 @@ func (t *Table) Find(src, dst, id, port uint32) (p *Packet, ok bool) {
 	return nil, false
 }
 
-// Open begins a packet at a time, as it was not found.
+// Open Begin a packet at a time, as it was not found.
 //
 //oob:stage any
 func (t *Table) Open(src, dst, id, port, now uint32) (p *Packet, ok bool) {
@@ -155,7 +155,7 @@ func (p *Packet) First(slot, at, n uint32, more bool) Outcome {
 		return o
 	}
 	if p.parts != 0 {
-		if begin := begins(p.first); begin == 0 && length(p.first) == n {
+		if begin := Begin(p.first); begin == 0 && length(p.first) == n {
 			return Duplicate
 		} else if n > begin {
 			return p.giveUp(Overlap)
@@ -186,7 +186,7 @@ func (p *Packet) Later(slot, at, offset, n uint32, more bool) Outcome {
 	behind, fits := p.place(slot, offset, n)
 	switch {
 	case fits:
-	case behind != slot && begins(behind) == offset && length(behind) == n:
+	case behind != slot && Begin(behind) == offset && length(behind) == n:
 		return Duplicate
 	default:
 		return p.giveUp(Overlap)
@@ -230,7 +230,7 @@ func (p *Packet) judge(offset, n uint32, more bool) Outcome {
 //
 //oob:stage any
 func (p *Packet) count(slot, at, offset, n uint32, more bool) Outcome {
-	part[slot%frame.MaxSlots] = offset/8<<offsetShift | n<<lengthShift | at
+	Lay(slot, at, offset, n)
 	p.parts++
 	p.bytes += n
 	if !more {
@@ -243,14 +243,14 @@ func (p *Packet) count(slot, at, offset, n uint32, more bool) Outcome {
 }
 
 // place returns the slot behind which a fragment of n bytes at offset belongs, slot itself if it is the first. fits is false when
-// there is no room for it: behind is then what it begins in.
+// there is no room for it: behind is then what it Begin in.
 //
 //oob:stage any
 func (p *Packet) place(slot, offset, n uint32) (behind uint32, fits bool) {
 	if offset >= End(p.last) {
 		return p.last, true
 	}
-	if begin := begins(p.first); offset < begin {
+	if begin := Begin(p.first); offset < begin {
 		return slot, offset+n <= begin
 	}
 	behind, unit := p.first, offset/8
@@ -265,13 +265,21 @@ func (p *Packet) place(slot, offset, n uint32) (behind uint32, fits bool) {
 		behind = next
 		next = frame.Next(behind)
 	}
-	return behind, offset >= End(behind) && offset+n <= begins(next)
+	return behind, offset >= End(behind) && offset+n <= Begin(next)
 }
 
-// begins returns the offset of the fragment in slot.
+// Lay makes slot a part of a packet that is to be sent, which nobody keeps here: n bytes at offset, a multiple of eight, that begin at bytes
+// behind the frame's start.
 //
 //oob:stage any
-func begins(slot uint32) uint32 { return part[slot%frame.MaxSlots] >> offsetShift * 8 }
+func Lay(slot, at, offset, n uint32) {
+	part[slot%frame.MaxSlots] = offset/8<<offsetShift | n<<lengthShift | at
+}
+
+// Begin returns the offset of the fragment in slot.
+//
+//oob:stage any
+func Begin(slot uint32) uint32 { return part[slot%frame.MaxSlots] >> offsetShift * 8 }
 
 // length returns how many bytes the fragment in slot has.
 //

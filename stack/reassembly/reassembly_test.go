@@ -96,8 +96,8 @@ func run(t *testing.T, frags [][3]int) (complete bool) {
 			t.Fatalf("slot %d is in the chain, and was not kept", s)
 		}
 		delete(kept, s)
-		if _, n := Data(s); int(begins(s)) != part[0] || int(n) != part[1] {
-			t.Fatalf("part %d: %d bytes at %d, want %v", i, n, begins(s), part)
+		if _, n := Data(s); int(Begin(s)) != part[0] || int(n) != part[1] {
+			t.Fatalf("part %d: %d bytes at %d, want %v", i, n, Begin(s), part)
 		}
 		if i == len(m.parts)-1 && s != last {
 			t.Fatalf("the last slot is %d, not %d", last, s)

@@ -10,7 +10,6 @@ import (
 	"unsafe"
 
 	"mortise/drivers/mmio"
-	"mortise/stack/frame"
 	"mortise/stack/neigh"
 	"mortise/stack/task"
 )
@@ -168,13 +167,12 @@ func (c *Conn) take(b []byte) (r Datagram, ok bool) {
 
 // copy copies the payload, of all its parts, as far as there is room.
 func (m *Message) copy(b []byte) (n int) {
-	n = copy(b, unsafe.Slice((*byte)(unsafe.Add(nil, m.Data)), m.Len))
-	for left := m.parts(); left > 1; left-- {
-		m.slot = frame.Next(m.slot)
-		m.part()
+	for {
 		n += copy(b[n:], unsafe.Slice((*byte)(unsafe.Add(nil, m.Data)), m.Len))
+		if !m.step() {
+			return n
+		}
 	}
-	return n
 }
 
 // wait returns when there may be what a notice tells, or why not to wait any more.
@@ -245,15 +243,15 @@ func (c *Conn) room() <-chan struct{} {
 
 // send sends a datagram, or says at once why not.
 func (c *Conn) send(b []byte, to netip.AddrPort) error {
-	if len(b) > MaxPayload {
-		return TooLong
-	}
 	state.Lock()
 	defer state.Unlock()
 	select {
 	case <-c.done:
 		return net.ErrClosed
 	default:
+	}
+	if len(b) > MaxPayload {
+		return c.sendLong(b, to)
 	}
 	r := ask(request{op: opCompose, sock: uint32(c.s), peer: neigh.Wire(to.Addr().Unmap()), peerPort: uint32(to.Port())})
 	if r.status != OK {

@@ -56,7 +56,7 @@ func TestConn(t *testing.T) {
 	if len(sent) != 1 || !bytes.Equal(sent[0][42:46], []byte("back")) {
 		t.Errorf("sent %x", sent)
 	}
-	if _, err := c.WriteTo(make([]byte, socket.MaxPayload+1), from); !errors.Is(err, socket.TooLong) {
+	if _, err := c.WriteTo(make([]byte, socket.MaxDatagram+1), from); !errors.Is(err, socket.TooLong) {
 		t.Errorf("too long: %v", err)
 	}
 	divert.Poll(0)

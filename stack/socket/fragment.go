@@ -41,8 +41,12 @@ func ReassemblyStats() Reassembly {
 	return Reassembly{Incomplete: fragments.Used(), Expired: mmio.Load(&expiry.lost)}
 }
 
-// partsShift is where Message.port has the number of fragments, of a datagram that came in some: 0 for any other.
-const partsShift = 8
+// partsShift is where Message.port has the number of parts, of a datagram in several: 0 for any other. It has inParts then, too, and so
+// names a port that is never up to those who do not look: they need not ask.
+const (
+	partsShift = 8
+	inParts    = tablePorts
+)
 
 // Reassembles reports whether fragments are put together.
 //
@@ -197,9 +201,9 @@ func PutWhole(s, src, dst uint32, f *reassembly.Packet) bool {
 		return false
 	}
 	m := &q.queue[q.tail%QueueSize]
-	m.slot, m.last, m.packet, m.port = first, last, 0, port|n<<partsShift
-	m.part()
-	m.Data, m.Len = m.Data+wire.UDPLen, m.Len-wire.UDPLen
+	m.slot, m.last, m.packet, m.port = first, last, 0, port|inParts|n<<partsShift
+	at, bytes := reassembly.Data(first)
+	m.Data, m.Len = memory.Frame(first)+uintptr(at)+wire.UDPLen, bytes-wire.UDPLen
 	m.Peer, m.PeerPort, m.Local = src, wire.Swap32(h.Ports)>>16, dst
 	q.queued(m)
 	return true
@@ -213,12 +217,15 @@ func DropWhole(f *reassembly.Packet) {
 	fragments.Close(f)
 }
 
-// part makes the message show its first fragment.
+// show makes Data and Len those of the part in slot.
 //
 //oob:stage any
-func (m *Message) part() {
-	at, n := reassembly.Data(m.slot)
-	m.Data, m.Len = memory.Frame(m.slot)+uintptr(at), n
+func (m *Message) show(slot uint32) {
+	at, n := reassembly.Data(slot)
+	if reassembly.Begin(slot) == 0 {
+		at, n = at+wire.UDPLen, n-wire.UDPLen
+	}
+	m.Data, m.Len = memory.Frame(slot)+uintptr(at), n
 }
 
 // parts returns the number of fragments that the message has still, 0 if it is in one slot.
@@ -249,9 +256,9 @@ func (m *Message) Next() bool {
 	m.slot = frame.Next(slot)
 	ports[m.port%tablePorts].pool.Put(slot)
 	if m.port -= 1 << partsShift; parts == 2 {
-		m.port &= 1<<partsShift - 1
+		m.port %= tablePorts
 	}
-	m.part()
+	m.show(m.slot)
 	return true
 }
 
@@ -261,7 +268,7 @@ func (m *Message) Next() bool {
 //go:noinline
 func (m *Message) releaseParts() {
 	ports[m.port%tablePorts].pool.PutChain(m.slot, m.last, m.parts())
-	m.port &= 1<<partsShift - 1
+	m.port %= tablePorts
 }
 
 // reduce leaves a datagram that came in fragments its first one, to be sent: false, it is none, or that one has gone.
@@ -270,12 +277,14 @@ func (m *Message) releaseParts() {
 //go:noinline
 func (m *Message) reduce() bool {
 	parts := m.parts()
-	at, _ := reassembly.Data(m.slot)
-	if parts == 0 || m.Data != memory.Frame(m.slot)+uintptr(at)+wire.UDPLen {
+	if parts == 0 || reassembly.Begin(m.slot) != 0 {
 		return false
 	}
-	ports[m.port%tablePorts].pool.PutChain(frame.Next(m.slot), m.last, parts-1)
-	m.port &= 1<<partsShift - 1
+	at, _ := reassembly.Data(m.slot)
+	if parts > 1 {
+		ports[m.port%tablePorts].pool.PutChain(frame.Next(m.slot), m.last, parts-1)
+	}
+	m.port %= tablePorts
 	m.packet = at - wire.IPv4Len
 	return true
 }

@@ -140,9 +140,9 @@ func (q *sock) queued(m *Message) {
 //oob:stage oob
 func (q *sock) isConn() bool { return q.task >= task.MaxTasks }
 
-// slotOf returns the slot of the frame at addr.
+// slotOf returns the slot of the frame at addr, or of a byte in it.
 //
-//oob:stage oob
+//oob:stage any
 func slotOf(addr uintptr) uint32 { return uint32(addr-memory.Frame(0)) / frame.SlotSize }
 
 // room makes room for a message from a port where that takes more than a comparison: it reports whether there is, and counts a

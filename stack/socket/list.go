@@ -58,6 +58,23 @@ func List() (list []Stats) {
 	return list
 }
 
+// FragmentsSent is what is known of datagrams that are sent in fragments.
+type FragmentsSent struct {
+	Datagrams uint32 // sent in fragments
+	Fragments uint32 // they were
+	Busy      uint32 // datagrams that were not sent: the device had no room for all their fragments
+	NoIdent   uint32 // datagrams that were not sent: their identification was used less than IdentLife ago
+}
+
+// FragmentStats returns what is known of datagrams that are sent in fragments.
+//
+//oob:stage inband
+func FragmentStats() FragmentsSent {
+	return FragmentsSent{
+		Datagrams: mmio.Load(&long.datagrams), Fragments: mmio.Load(&long.fragments), Busy: mmio.Load(&long.busy), NoIdent: mmio.Load(&long.idents),
+	}
+}
+
 // Error says what the status is about, for in-band; OK is none.
 //
 //oob:stage inband

@@ -32,14 +32,23 @@ var lists [1 << 16]uint8
 //go:noinline
 func (m *Message) aside(q *sock, n uint32) Status {
 	p := &ports[m.port%tablePorts]
-	if p.up != looped {
+	switch {
+	case m.parts() != 0:
+		return m.failed(q, TooLong) // SendLong sends it
+	case p.up != looped:
 		return m.failed(q, Down)
 	}
+	return p.loop(q, m, memory.Frame(m.slot)+uintptr(m.packet), n)
+}
+
+// loop gives the message with n bytes of payload, whose IPv4 header lies at packet, to the socket that it is for. What is in parts stays so.
+//
+//oob:stage oob
+func (p *port) loop(q *sock, m *Message, packet uintptr, n uint32) Status {
 	q.count[Sent]++
-	size := m.packet + wire.IPv4Len + wire.UDPLen + n
+	size := uint32(packet-memory.Frame(m.slot)) + wire.IPv4Len + wire.UDPLen + n
 	p.tally.sent++
 	p.tally.txBytes += size
-	packet := memory.Frame(m.slot) + uintptr(m.packet)
 	ip := wire.DatagramAt(packet)
 	src, dst, pair := ip.Src, ip.Dst, wire.Swap32(ip.Ports)
 	switch {
@@ -57,7 +66,12 @@ func (m *Message) aside(q *sock, n uint32) Status {
 			return OK
 		}
 	}
-	m.Data, m.Len = packet+wire.IPv4Len+wire.UDPLen, n
+	if m.parts() == 0 {
+		m.Data, m.Len = packet+wire.IPv4Len+wire.UDPLen, n
+	} else {
+		m.packet = 0
+		m.Rewind()
+	}
 	m.Peer, m.PeerPort, m.Local = src, pair>>16, dst
 	p.hand(m, s, q.task, size)
 	return OK
@@ -108,12 +122,12 @@ func (p *port) hand(m *Message, s, by, size uint32) {
 	p.tally.rxBytes += size
 }
 
-// lost gives the slot of a message that nobody gets back, and counts it.
+// lost gives a message that nobody gets back, and counts it.
 //
 //oob:stage oob
 func (p *port) lost(m *Message) {
 	p.tally.dropped++
-	p.pool.Put(m.slot)
+	m.Release()
 }
 
 // isLoopback reports whether an IPv4 address in wire order is in 127.0.0.0/8.

@@ -144,7 +144,7 @@ func (m *Message) send(q *sock, n uint32) Status {
 	if n > MaxPayload {
 		return m.failed(q, TooLong)
 	}
-	p := &ports[m.port%tablePorts]
+	p := &ports[m.port%(2*tablePorts)]
 	if p.up != wired {
 		return m.aside(q, n)
 	}
@@ -258,10 +258,11 @@ func (s Socket) SendFrame(m *Message, n uint32) Status {
 		return m.failed(q, TooLong)
 	}
 	if n < wire.MinLen {
-		wire.Zero(m.Data+uintptr(n), m.Data+wire.MinLen)
+		addr := memory.Frame(m.slot)
+		wire.Zero(addr+uintptr(n), addr+wire.MinLen)
 		n = wire.MinLen
 	}
-	p := &ports[m.port%tablePorts]
+	p := &ports[m.port%(2*tablePorts)]
 	switch p.up {
 	case down:
 		return m.failed(q, Down)

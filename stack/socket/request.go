@@ -2,6 +2,7 @@ package socket
 
 import (
 	"mortise/drivers/mmio"
+	"mortise/stack/core"
 	"mortise/stack/task"
 )
 
@@ -25,6 +26,9 @@ const (
 	opSend    // sock.Send(message, n)
 	opRelease // message.Release
 	opExpire  // give up what came in fragments on port and is not complete
+	opLong    // sock.ComposeLong(message, peer, peerPort, n) but for lay; n is an identification then
+	opLoop    // send n bytes of message, in parts, by the loopback port
+	opSubmit  // send the next parts of message, finished; n is how many are left then, port 1 if it has begun
 )
 
 var asked request
@@ -54,6 +58,8 @@ func Kicked() {
 		r.message.Release()
 	case opExpire:
 		expire(r.port)
+	default:
+		r.long(op)
 	}
 	mmio.Store(&r.op, opNone)
 }
@@ -76,7 +82,7 @@ func (q *sock) flush(port uint32) {
 			break
 		}
 		m := &q.queue[at%QueueSize]
-		if m.port&(1<<partsShift-1) == port {
+		if m.port%tablePorts == port {
 			m.Release()
 			continue
 		}
@@ -84,4 +90,60 @@ func (q *sock) flush(port uint32) {
 		kept++
 	}
 	q.tail = kept
+}
+
+// long does what in-band has asked for with a message in parts.
+//
+//oob:stage oob
+//go:noinline
+func (r *request) long(op uint32) {
+	m, q := &r.message, Socket(r.sock).get()
+	p := &ports[m.port%tablePorts]
+	switch op {
+	case opLong:
+		if r.status = q.composeLong(m, r.peer, r.peerPort, r.n); r.status != OK {
+			q.count[FailedSend]++
+			return
+		}
+		if m.port%tablePorts == Loopback {
+			return
+		}
+		id, ok := identify(m.Peer)
+		if r.n = id; !ok {
+			r.status = m.failed(q, Busy)
+		}
+	case opLoop:
+		if p.up != looped {
+			r.status = m.failed(q, Down)
+			return
+		}
+		r.status = p.loop(q, m, header(m.slot), r.n)
+	case opSubmit:
+		r.status = r.submit(q, p, m)
+	}
+}
+
+// submit sends the next parts of m. A datagram of which nothing has gone is given back if there is no room for all; the rest of another stays
+// in-band's, but if its port is down.
+//
+//oob:stage oob
+func (r *request) submit(q *sock, p *port, m *Message) Status {
+	switch {
+	case p.up != wired:
+		return m.failed(q, Down)
+	case r.port == 0 && !core.RoomFor(p.name.Dev(), m.parts()+submitReserve):
+		long.busy++
+		return m.failed(q, Busy)
+	}
+	r.port = 1
+	for range submitMost {
+		if !m.submit(p) {
+			return Busy
+		}
+		if r.n = m.parts(); r.n == 0 {
+			q.sentLong()
+			break
+		}
+	}
+	return OK
 }

@@ -59,7 +59,7 @@ const (
 	NoRoute            // no route to the address leads through an oob port
 	Unsolicited        // the neighbour is not in the front cache: solicit it
 	NoPeer             // no destination: neither named nor connected
-	TooLong            // the payload does not fit into a frame
+	TooLong            // the payload does not fit: into a frame, or at all
 	Down               // the port's device is not driven by the oob stage
 	Busy               // the device has no room to send: try again
 	Closed             // the socket is not open, or of another kind
@@ -140,6 +140,7 @@ type sock struct {
 	ttl, tos     uint32
 	multicastTTL uint32
 	pcp          uint32 // priority in the tag
+	whole        uint32 // 1: nothing is sent in fragments
 
 	// The queue: oob code writes tail, who reads head. Of a goroutine's messages oob code takes the slots back behind head: it has
 	// done so up to freed.
@@ -167,7 +168,7 @@ type port struct {
 
 var (
 	socks  [Max]sock
-	ports  [tablePorts]port
+	ports  [2 * tablePorts]port // those of the second half are never up: see inParts
 	memory frame.Memory
 	// ident is the identification of the next IPv4 packet.
 	ident uint32

@@ -124,7 +124,7 @@ func TestConnWriteDeadline(t *testing.T) {
 	b.nic.Complete(1)
 	b.ok(c.SetDeadline(time.Now().Add(time.Hour)))
 	b.ok(c.WriteToAddrPort([]byte("y"), to))
-	if err := c.WriteToAddrPort(make([]byte, socket.MaxPayload+1), to); !errors.Is(err, socket.TooLong) {
+	if err := c.WriteToAddrPort(make([]byte, socket.MaxDatagram+1), to); !errors.Is(err, socket.TooLong) {
 		t.Errorf("what room does not help: %v", err)
 	}
 	ended := make(chan error)
