@@ -279,6 +279,12 @@ func (r *rig) exchange(frame []byte, limit time.Duration, want func(b []byte) bo
 	if err := r.rt.Send(frame); err != nil {
 		r.t.Fatal(err)
 	}
+	return r.await(limit, want)
+}
+
+// await returns the next frame on rt0's cable that want accepts, or nil after limit.
+func (r *rig) await(limit time.Duration, want func(b []byte) bool) []byte {
+	r.t.Helper()
 	for end := time.Now().Add(limit); ; {
 		b, err := r.rt.Receive(time.Until(end))
 		if errors.Is(err, qemu.ErrTimeout) {

@@ -8,6 +8,7 @@ import (
 
 	"mortise/board/mx6ullevk"
 	"mortise/drivers/tick"
+	"mortise/stack/gateway"
 	"mortise/stack/oob"
 	"mortise/stack/socket"
 	"mortise/stack/stage"
@@ -67,8 +68,9 @@ func (g *gatewayImage) event(e oob.Event) {
 	case oob.EventNeighbour:
 		g.stack.Learn(int(e.Dev), e.VID, e.IP(), e.MAC())
 	case oob.EventConflict:
-		if g.admin.Conflicted(uint32(e.Dev), e.VID, netip.AddrFrom4(e.IP()), e.MAC()) == 1 {
-			log.Printf("address conflict: %x says that %v is its address", e.MAC(), e.IP())
+		addr := netip.AddrFrom4(e.IP())
+		if g.admin.Conflicted(uint32(e.Dev), e.VID, addr, e.MAC()) == 1 {
+			log.Printf("address conflict: %v says that %v is its address", gateway.MAC(e.MAC()), addr)
 		}
 	}
 }

@@ -130,6 +130,17 @@ func TestRollBack(t *testing.T) {
 			t.Errorf("left behind: %+v, routes %v", d, b.Routes())
 		}
 		b.want(43, "in-band")
+		// Nor does the companion core know of it: what it would take shows once the device is diverted.
+		refuse := b.refuse
+		b.refuse = nil
+		_, err := b.Divert("rt0", true)
+		b.ok(err)
+		for _, vid := range []uint16{43, 100} {
+			b.want(vid, "in-band")
+		}
+		_, err = b.Divert("rt0", false)
+		b.ok(err)
+		b.refuse = refuse
 	}
 	b.refuse = nil
 	b.ok(b.Enable("rt0.43", 0))
@@ -138,8 +149,8 @@ func TestRollBack(t *testing.T) {
 		t.Errorf("error %v, want %v", err, b.refuse)
 	}
 	b.want(43, "oob")
-	if p, _ := b.Port("rt0.43"); !p.Up || p.Pool == nil || p.Pool.Free != 16 || len(b.Routes()) != 1 {
-		t.Errorf("rt0.43: %+v", p)
+	if p, _ := b.Port("rt0.43"); !p.Up || p.Pool == nil || p.Pool.Free != 16 || len(b.Routes()) != 1 || !b.answers[43] {
+		t.Errorf("rt0.43: %+v, in-band leaves its answers to the oob stage: %v", p, b.answers[43])
 	}
 	b.refuse = nil
 }
@@ -171,9 +182,26 @@ func TestPlaces(t *testing.T) {
 // configuration.
 func TestLink(t *testing.T) {
 	b := newBench(t)
-	peer := netip.MustParseAddr("10.0.42.5")
+	peer, pinned := netip.MustParseAddr("10.0.42.5"), netip.MustParseAddr("10.0.42.77")
 	b.ok(b.Learned(0, 42, peer, [6]byte{2, 0, 0, 0, 0, 5}, false))
+	s, err := socket.OpenUDP(socket.Options{Local: netip.MustParseAddrPort("0.0.0.0:5000")})
+	b.ok(err)
+	compose := func(addr netip.Addr, want socket.Status) {
+		t.Helper()
+		var m socket.Message
+		got := s.Compose(&m, neigh.Wire(addr), 5001)
+		if got != want {
+			t.Errorf("Compose to %v: %v, want %v", addr, got, want)
+		}
+		if got == socket.OK {
+			m.Release()
+		}
+	}
+	compose(peer, socket.OK)
+	compose(pinned, socket.OK)
 	b.Link(0, false)
+	compose(peer, socket.Unsolicited)
+	compose(pinned, socket.Down)
 	if list, _ := b.Neighbours(""); len(list) != 1 || !list[0].Permanent {
 		t.Errorf("neighbours with the link down: %v", list)
 	}
@@ -189,5 +217,61 @@ func TestLink(t *testing.T) {
 	if fmt.Sprint(b.known) != fmt.Sprint(want) {
 		t.Errorf("asked for %v, want %v", b.known, want)
 	}
+	compose(pinned, socket.OK)
 	b.want(42, "oob")
+}
+
+// A neighbour that is solicited for good, or set, is there again when its port has been off and on.
+func TestPermanentOutlivesItsPort(t *testing.T) {
+	b := newBench(t)
+	b.answer = [6]byte{2, 0, 0, 0, 0, 9}
+	asked, set, passing := netip.MustParseAddr("10.0.42.9"), netip.MustParseAddr("10.0.42.8"), netip.MustParseAddr("10.0.42.7")
+	_, err := b.Solicit(context.Background(), admin.Solicitation{Addr: asked, Permanent: true})
+	b.ok(err)
+	_, err = b.Solicit(context.Background(), admin.Solicitation{Addr: passing})
+	b.ok(err)
+	b.ok(b.SetNeighbour("rt0.42", set, [6]byte{2, 0, 0, 0, 0, 8}))
+	for range 2 {
+		_, err = b.Disable("rt0.42")
+		b.ok(err)
+		if list, _ := b.Neighbours(""); len(list) != 0 {
+			t.Errorf("neighbours of ports that are off: %v", list)
+		}
+		b.ok(b.Enable("rt0.42", 0))
+	}
+	list, _ := b.Neighbours("rt0.42")
+	want := "[rt0.42: 10.0.42.8 is at 02:00:00:00:00:08, permanent rt0.42: 10.0.42.9 is at 02:00:00:00:00:09, permanent " +
+		"rt0.42: 10.0.42.77 is at 02:00:00:00:00:4d, permanent]"
+	if got := fmt.Sprint(list); got != want {
+		t.Errorf("neighbours = %s, want %s", got, want)
+	}
+	b.ok(b.RemoveNeighbour("rt0.42", asked))
+	_, err = b.Disable("rt0.42")
+	b.ok(err)
+	b.ok(b.Enable("rt0.42", 0))
+	if list, _ := b.Neighbours("rt0.42"); len(list) != 2 {
+		t.Errorf("one that was taken out came back: %v", list)
+	}
+}
+
+// Another host with a port's address is told of, by port, with how often it was seen and where last.
+func TestConflicts(t *testing.T) {
+	b := newBench(t)
+	if got := b.Conflicts(); got == nil || len(got) != 0 {
+		t.Errorf("Conflicts = %v, want an empty list", got)
+	}
+	for i := range 3 {
+		if n := b.Conflicted(0, 42, netip.AddrFrom4(b.site.VAddr), [6]byte{2, 0, 0, 0, 0, byte(5 + i)}); n != uint64(i+1) {
+			t.Errorf("Conflicted = %d, want %d", n, i+1)
+		}
+	}
+	if n := b.Conflicted(0, 99, netip.AddrFrom4(b.site.VAddr), [6]byte{2}); n != 0 {
+		t.Errorf("on a VLAN without a port: %d", n)
+	}
+	if got, want := fmt.Sprint(b.Conflicts()), "[{rt0.42 10.0.42.1 02:00:00:00:00:07 3}]"; got != want {
+		t.Errorf("Conflicts = %s, want %s", got, want)
+	}
+	if p, _ := b.Port("rt0.42"); p.Conflicts != 3 {
+		t.Errorf("rt0.42: %d conflicts, want 3", p.Conflicts)
+	}
 }

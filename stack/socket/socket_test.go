@@ -14,13 +14,24 @@ import (
 	"mortise/stack/wire/wiretest"
 )
 
+// Who was opened first does not matter: the socket that matches best gets the datagram.
 func TestWhoGetsADatagram(t *testing.T) {
+	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 2, 0}} {
+		t.Run(fmt.Sprintf("opened %v", order), func(t *testing.T) { testWhoGetsADatagram(t, order) })
+	}
+}
+
+func testWhoGetsADatagram(t *testing.T, order []int) {
 	b := newBench(t)
-	wild := b.open(socket.Options{Local: local(anywhere, 5000)})
-	exact := b.open(socket.Options{Local: local(b.site.Addr, 5000)})
-	onVLAN := b.open(socket.Options{Local: local(anywhere, 5001), Device: &vlan})
-	connected := b.open(socket.Options{Local: local(b.site.Addr, 5000), Device: &untagged})
+	var sharing [3]socket.Socket
+	for _, i := range order {
+		sharing[i] = b.open([]socket.Options{
+			{Local: local(anywhere, 5000)}, {Local: local(b.site.Addr, 5000)}, {Local: local(b.site.Addr, 5000), Device: &untagged},
+		}[i])
+	}
+	wild, exact, connected := sharing[0], sharing[1], sharing[2]
 	b.ok(connected.Connect(netip.AddrPortFrom(b.peer, 40001)))
+	onVLAN := b.open(socket.Options{Local: local(anywhere, 5001), Device: &vlan})
 	for _, c := range []struct {
 		name     string
 		header   *wire.Header

@@ -1,0 +1,117 @@
+package main_test
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"testing"
+
+	"mortise/stack/admin"
+	"mortise/stack/wire"
+)
+
+// neighbours returns whom the oob stage knows on a port: "ADDRESS at MAC", and " for good" behind a permanent one.
+func (r *rig) neighbours(port string) (list []string) {
+	r.t.Helper()
+	var entries []struct {
+		Address, MAC string
+		Permanent    bool
+	}
+	code, body := r.netDo("neighbours?port="+port, "")
+	if err := json.Unmarshal([]byte(body), &entries); err != nil || code != http.StatusOK {
+		r.t.Fatalf("neighbours of %s: %d, %v: %s", port, code, err, body)
+	}
+	for _, e := range entries {
+		s := e.Address + " at " + e.MAC
+		if e.Permanent {
+			s += " for good"
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// isRequest reports whether b is an ARP request in VLAN 42 for the peer's address there.
+func isRequest(b []byte) bool {
+	return len(b) >= 18+28 && binary.BigEndian.Uint16(b[12:]) == 0x8100 && binary.BigEndian.Uint16(b[16:]) == 0x0806 && b[18+7] == 1 &&
+		[4]byte(b[18+24:18+28]) == vlanPeer
+}
+
+// TestLinkDown: a cable that is pulled takes the oob ports of its device down, and with them whom they know but for permanent
+// neighbours; back in its place, ports serve as before, and whom they knew is asked for anew. A port can come up only where the link is.
+func TestLinkDown(t *testing.T) {
+	t.Parallel()
+	r := boot(t, envInject, options{console: true})
+	r.mac = r.resolve(vlanTag, vlanIP, vlanPeer) // who asks becomes known
+	known, pinned := "10.0.42.2 at 02:00:00:00:00:02", "10.0.42.9 at 02:00:00:00:00:09 for good"
+	r.typed("net neigh set -i rt0.42 10.0.42.9 02:00:00:00:00:09")
+	r.eventually("both neighbours are known", func() bool { return slices.Equal(r.neighbours("rt0.42"), []string{known, pinned}) })
+	for round := range 2 {
+		if err := r.monitor.SetLink(0, false); err != nil {
+			t.Fatal(err)
+		}
+		r.eventually("rt0.42 is down", func() bool { p := r.netPort("rt0.42"); return p.Oob && !p.Up })
+		if got := r.neighbours("rt0.42"); !slices.Equal(got, []string{pinned}) {
+			t.Errorf("round %d: neighbours without a link: %q, want %q", round, got, pinned)
+		}
+		if code, body := r.netDo("solicit", `{"address": "10.0.42.2", "timeout_ms": 500}`); code != http.StatusConflict {
+			t.Errorf("solicit without a link: %d %s", code, body)
+		}
+		if round == 1 { // off and on again while there is no link: the one goes, the other is refused
+			if code, body := r.netDo("disable", `{"port": "rt0.42"}`); code != http.StatusOK {
+				t.Errorf("disable without a link: %d %s", code, body)
+			}
+			if code, body := r.netDo("enable", `{"port": "rt0.42"}`); code != http.StatusConflict {
+				t.Errorf("enable without a link: %d %s", code, body)
+			}
+		}
+		r.rt.Drain()
+		if err := r.monitor.SetLink(0, true); err != nil {
+			t.Fatal(err)
+		}
+		r.eventually("rt0's link is up", func() bool { return r.netPort("rt0").Up })
+		if round == 0 {
+			if request := r.await(replyLimit, isRequest); request == nil {
+				t.Fatal("nobody asks for the peer that was known")
+			}
+			answer := &wire.Header{Dst: r.mac, Src: peerMAC, Tags: vlanTag, SrcIP: vlanPeer, DstIP: vlanIP}
+			if err := r.rt.Send(wire.AppendARP(nil, answer, 2, r.mac)); err != nil {
+				t.Fatal(err)
+			}
+			r.eventually("the peer is known again", func() bool { return slices.Equal(r.neighbours("rt0.42"), []string{known, pinned}) })
+		} else if code, body := r.netDo("enable", `{"port": "rt0.42"}`); code != http.StatusOK {
+			t.Errorf("enable with the link back: %d %s", code, body)
+		}
+		r.served(t, "the oob stage")
+	}
+	r.checkSlots("rt0")
+}
+
+// TestConflict: another host that says our oob port's address is its own is told of, on the console and by the API, and gets no answer.
+func TestConflict(t *testing.T) {
+	t.Parallel()
+	r := boot(t, envInject, options{console: true})
+	conflicts := func() string {
+		var list []admin.Conflict
+		code, body := r.netDo("conflicts", "")
+		if err := json.Unmarshal([]byte(body), &list); err != nil || code != http.StatusOK {
+			t.Fatalf("conflicts: %d, %v: %s", code, err, body)
+		}
+		return fmt.Sprint(list)
+	}
+	if got := conflicts(); got != "[]" {
+		t.Errorf("conflicts at the start: %s", got)
+	}
+	claim := wire.AppendARP(nil, &wire.Header{Dst: broadcast, Src: peerMAC, SrcIP: rtIP, DstIP: rtIP}, 1, [6]byte{})
+	for n := 1; n <= 2; n++ {
+		if b := r.exchange(claim, quiet, func(b []byte) bool { return binary.BigEndian.Uint16(b[12:]) == 0x0806 }); b != nil {
+			t.Errorf("answer to a claim: %x", b)
+		}
+		want := fmt.Sprintf("[{rt0 10.0.0.1 02:00:00:00:00:02 %d}]", n)
+		r.eventually("conflicts "+want, func() bool { return conflicts() == want })
+	}
+	r.waitFor("address conflict: 02:00:00:00:00:02 says that 10.0.0.1 is its address")
+	r.served(t, "the oob stage")
+}
