@@ -18,7 +18,7 @@ var errNeedsStart = errors.New("more differs from what runs than accept and forw
 // apply makes text the configuration while both stages serve, or changes nothing and says why.
 //
 // Taken over are the accept rules and VLAN lists of oob ports, filter programs that are in the image, and the forwarding rules, each frame meeting the old ones or the
-// new ones, and oob.restarts_per_minute. Devices, addresses and services of in-band are set up once, its stand-in for the oob echo among
+// new ones, the diversion of devices that follows from these, and oob.restarts_per_minute. Devices, addresses and services of in-band are set up once, its stand-in for the oob echo among
 // them: text must agree with what runs in these.
 func (g *gatewayImage) apply(text []byte) error {
 	cfg, tables, err := compile(text)
@@ -28,14 +28,7 @@ func (g *gatewayImage) apply(text []byte) error {
 	if !reflect.DeepEqual(fixed(cfg), fixed(g.cfg)) {
 		return errNeedsStart
 	}
-	rules, err := classifiers(tables)
-	if err != nil {
-		return err
-	}
 	if err := g.admin.Reload(tables); err != nil {
-		return err
-	}
-	if err := g.forwardBy(tables, rules); err != nil {
 		return err
 	}
 	g.supervise.Lock()
@@ -54,6 +47,7 @@ func fixed(c *gateway.Config) *gateway.Config {
 	for i := range f.Devices {
 		d := &f.Devices[i]
 		d.OobVLANs, d.Filter = filter.VIDSet{}, nil
+		d.Divert = false // it follows from the rest; Held is what the file says
 		d.Ports = slices.Clone(d.Ports)
 		for j := range d.Ports {
 			if p := &d.Ports[j]; p.Oob != nil && p.Oob.Accepts(gateway.EchoPort) {

@@ -3,18 +3,14 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"mortise/board/mx6ullevk"
 	"mortise/drivers/enet"
 	"mortise/drivers/gic"
 	"mortise/stack/divert"
-	"mortise/stack/forward"
-	"mortise/stack/forward/plan"
 	"mortise/stack/frame"
 	"mortise/stack/gateway"
-	"mortise/stack/oob"
 	"mortise/stack/stage"
 )
 
@@ -44,41 +40,7 @@ func (g *gatewayImage) addDevices() error {
 			return err
 		}
 	}
-	if err := g.addPorts(); err != nil {
-		return err
-	}
-	rules, err := classifiers(g.tables)
-	if err != nil {
-		return err
-	}
-	return g.forwardBy(g.tables, rules)
-}
-
-// classifiers makes the devices' forwarding rules what the companion core takes.
-func classifiers(t *gateway.Tables) (list [oob.Devices]*forward.Classifier, err error) {
-	for i := range t.Devices {
-		if list[i], err = plan.Classifier(t, i); err != nil {
-			return list, err
-		}
-	}
-	return list, nil
-}
-
-// forwardBy makes rules the devices' and has each controller let in what they ask for. Rules that are the same as before stay what
-// they are, and go on counting.
-func (g *gatewayImage) forwardBy(t *gateway.Tables, rules [oob.Devices]*forward.Classifier) error {
-	err := g.admin.Update(func(c *oob.Config) error {
-		for i, r := range rules {
-			if old := c.Device[i].Rules; r == nil || old == nil || *r != *old {
-				c.Device[i].Rules = r
-			}
-		}
-		return nil
-	})
-	for i, d := range g.devices {
-		err = errors.Join(err, d.Promiscuous(plan.Promiscuous(t, i)))
-	}
-	return err
+	return g.addPorts()
 }
 
 // silence returns the writes that mask the devices when a fault has stopped the oob stage: any may be its own by then. See

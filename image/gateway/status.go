@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mortise/board/mx6ullevk"
+	"mortise/stack/admin"
 	"mortise/stack/divert"
 	"mortise/stack/gateway"
 	"mortise/stack/inband"
@@ -86,9 +87,6 @@ func (g *gatewayImage) describe(tables *gateway.Tables) {
 			addr := fmt.Sprintf("%d.%d.%d.%d/%d", p.Addr>>24, p.Addr>>16&255, p.Addr>>8&255, p.Addr&255, p.Prefix)
 			d.Ports = append(d.Ports, status.Port{Name: p.Name, VID: p.VID, Address: addr, Oob: p.Oob, Accepts: accepts(&p)})
 		}
-		if len(t.Forward) > 0 {
-			d.Groups = append(d.Groups, rulesGroup(t))
-		}
 		devices = append(devices, d)
 	}
 	g.described.Store(&devices)
@@ -98,7 +96,6 @@ func (g *gatewayImage) deviceStatus(i int) status.Device {
 	d := g.devices[i]
 	s := (*g.described.Load())[i]
 	s.Up, s.Link, s.Diverted = d.Up(), d.Driver().Link().String(), divert.Diverted(uint32(i))
-	rules := s.Groups
 	s.Groups = append(make([]status.Group, 0, 7), g.deviceGroup(i), driverGroup(d), crossingGroup(d))
 	s.Ports = slices.Clone(s.Ports)
 	for j, p := range g.stack.Devices()[i].Ports() {
@@ -118,8 +115,8 @@ func (g *gatewayImage) deviceStatus(i int) status.Device {
 	if j := oob.JudgedBy(uint32(i)); j.Runs() != 0 {
 		s.Groups = append(s.Groups, filterGroup(&j))
 	}
-	for _, group := range rules {
-		s.Groups = append(s.Groups, matched(group, uint32(i)))
+	if rules, err := g.admin.Forwards(s.Name); err == nil && len(rules) != 0 {
+		s.Groups = append(s.Groups, rulesGroup(rules))
 	}
 	s.Groups = append(s.Groups, inbandGroup("inband", "In-band stage", g.stack.Devices()[i].Counters()))
 	return s
@@ -207,24 +204,21 @@ func filterGroup(j *oob.Judged) status.Group {
 	return group
 }
 
-// rulesGroup describes a device's forwarding rules.
-func rulesGroup(t *gateway.DeviceTable) status.Group {
-	group := newGroup("forward", "Forwarding rules", len(t.Forward))
-	for i := range t.Forward {
-		f := &t.Forward[i]
-		group.Counters = append(group.Counters, status.Counter{Name: f.Name, Help: f.String(), Kind: status.Rule})
+// rulesGroup shows a device's forwarding rules, what each has taken, and how long that was.
+func rulesGroup(rules []admin.Rule) status.Group {
+	group := newGroup("forward", "Forwarding rules", len(rules))
+	for i := range rules {
+		r := &rules[i]
+		c := status.Counter{Name: r.Name, Help: r.Does, Kind: status.Rule, Value: r.Matched}
+		if r.Sends {
+			c.Latency = &status.Latency{Frames: r.Latency.Frames, Sum: r.Latency.Sum}
+			for _, b := range r.Latency.Buckets {
+				c.Latency.Buckets = append(c.Latency.Buckets, status.Bucket{Below: b.Below, Frames: b.Frames})
+			}
+		}
+		group.Counters = append(group.Counters, c)
 	}
 	return group
-}
-
-// matched returns the group of rules with the frames that each of device n's has taken.
-func matched(rules status.Group, n uint32) status.Group {
-	rules.Counters = slices.Clone(rules.Counters)
-	values := oob.Matched(n)
-	for i := range rules.Counters {
-		rules.Counters[i].Value = uint64(values[i%len(values)])
-	}
-	return rules
 }
 
 func inbandGroup(name, title string, counters []inband.Counter) status.Group {

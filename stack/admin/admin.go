@@ -65,6 +65,10 @@ type Hooks struct {
 	Traffic func(dev uint32) DeviceTraffic
 	// File returns the content of a filter program that is named only. It may be nil.
 	File func(name string) ([]byte, error)
+	// Promiscuous lets a device's frames to other stations in, or no longer. It may be nil.
+	Promiscuous func(dev uint32, on bool) error
+	// TicksPerSecond is the rate of the stage's counter; 0: 1 MHz.
+	TicksPerSecond uint32
 	// Counters returns what the driver and the crossing count for a device. It may be nil.
 	Counters func(dev uint32) []Counter
 }
@@ -112,6 +116,7 @@ type device struct {
 	// What judges its frames ahead of its ports.
 	filter  *gateway.Filter // nil: no program
 	forward []gateway.Forward
+	ruling  ruling
 	rules   bool // a forwarding rule names it
 	stock   bool // its driver is a stock one
 	up      bool // its link
@@ -131,6 +136,8 @@ type Admin struct {
 	current *oob.Config             // what the companion core goes by
 	spare   *oob.Config
 	via     []neigh.Table // routes through a gateway
+
+	lastRule uint32 // the ID of the newest forwarding rule
 }
 
 // New returns the model of what the configuration says. Nothing is set up before Start.
@@ -225,8 +232,9 @@ func (p *port) rule(c *gateway.PortTable) {
 	}
 }
 
-// Reload takes the accept rules, VLAN rules and filter programs over from another configuration, which has the same devices and ports.
-// What has been switched since the start stays, ports that were made with it, but for the VLAN rules and programs. Nothing changes when it returns an error.
+// Reload takes the accept rules, VLAN rules, filter programs and forwarding rules over from another configuration, which has the same devices and ports.
+// What has been switched since the start stays, ports that were made with it, but for the VLAN rules, programs and forwarding rules. Nothing changes when it
+// returns an error.
 func (a *Admin) Reload(t *gateway.Tables) (err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -235,7 +243,13 @@ func (a *Admin) Reload(t *gateway.Tables) (err error) {
 	}
 	var undo steps
 	defer undo.onError(&err)
+	undo.add(func() {
+		for i := range a.devices {
+			_ = a.divert(uint32(i))
+		}
+	})
 	undo.add(func() { _ = a.publish() })
+	var lists [][]gateway.Forward
 	for i, d := range a.devices {
 		c := &t.Devices[i]
 		ports := d.named()
@@ -247,9 +261,10 @@ func (a *Admin) Reload(t *gateway.Tables) (err error) {
 				return fmt.Errorf("%w: the VLAN rule of %s has VLAN %d, which has a port, %s; disable that first", ErrRefused, d.name, p.vid, p.name)
 			}
 		}
-		vlans, named, program, forward := d.vlans, d.rules, d.filter, d.forward
-		undo.add(func() { d.vlans, d.rules, d.filter, d.forward = vlans, named, program, forward })
-		d.vlans, d.rules, d.filter, d.forward = c.OobVLANs, c.Forwards, sameFilter(d.filter, c.Filter), c.Forward
+		vlans, program := d.vlans, d.filter
+		undo.add(func() { d.vlans, d.filter = vlans, program })
+		d.vlans, d.filter = c.OobVLANs, sameFilter(d.filter, c.Filter)
+		lists = append(lists, c.Forward)
 		for j, p := range ports {
 			rules, udp, accepts := p.rules, p.udp, p.accepts
 			undo.add(func() { p.rules, p.udp, p.accepts = rules, udp, accepts })
@@ -264,7 +279,7 @@ func (a *Admin) Reload(t *gateway.Tables) (err error) {
 			return err
 		}
 	}
-	return nil
+	return a.setForward(lists)
 }
 
 // Start sets up the oob ports that the configuration names, all of them or none, and tells the companion core. The devices are
@@ -283,7 +298,7 @@ func (a *Admin) Start() (err error) {
 		}
 		undo.add(func() { p.close() })
 	}
-	if err := a.publish(); err != nil {
+	if err := a.setForward(a.forwards()); err != nil {
 		return err
 	}
 	if err := a.route(); err != nil {
@@ -297,23 +312,10 @@ func (a *Admin) Start() (err error) {
 	return nil
 }
 
-// Update changes what the companion core goes by beside the ports and VLAN rules, which are this package's: filters, forwarding.
-// Nothing changes when it returns an error.
-func (a *Admin) Update(edit func(c *oob.Config) error) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.publishWith(edit)
-}
-
 // publish makes the model what the companion core goes by.
-func (a *Admin) publish() error { return a.publishWith(func(*oob.Config) error { return nil }) }
-
-func (a *Admin) publishWith(edit func(c *oob.Config) error) error {
+func (a *Admin) publish() error {
 	next := a.spare
 	*next = *a.current
-	if err := edit(next); err != nil {
-		return err
-	}
 	next.Own = [oob.MaxOwn][4]byte{}
 	own := 0
 	for i, d := range a.devices {
@@ -322,6 +324,7 @@ func (a *Admin) publishWith(edit func(c *oob.Config) error) error {
 		if d.filter != nil {
 			c.Program = &d.filter.Program.Program
 		}
+		c.Rules = d.ruling.compiled
 		for _, p := range d.ports {
 			if p.enabled.Load() {
 				c.Ports[p.place] = oob.PortConfig{

@@ -11,7 +11,7 @@ import (
 
 // Commands returns the `net` commands of the console: the verbs of `evl net`.
 func (a *Admin) Commands() []console.Command {
-	return []console.Command{
+	return append([]console.Command{
 		{Verb: "net enable", Help: "-i PORT [-a ADDRESS/BITS] [-p BUFFERS] [-b BYTES]: make it an oob port, with room for so many datagrams of that size; -a: a new one", Run: a.enable},
 		{Verb: "net disable", Help: "-i PORT: make it in-band only; one that was made with -a is gone then", Run: a.disable},
 		{Verb: "net divert", Help: "-i DEVICE on|off: the oob stage gets its frames first, without an oob port, too", Run: a.diversion},
@@ -27,7 +27,7 @@ func (a *Admin) Commands() []console.Command {
 		{Verb: "net sockets", Help: "the oob sockets", Run: a.listSockets},
 		{Verb: "net conflicts", Help: "other hosts with an address of ours", Run: a.listConflicts},
 		{Verb: "net query", Help: "[-i PORT|DEVICE]: all ports and devices, or all that there is to say about one", Run: a.query},
-	}
+	}, a.forwardCommands()...)
 }
 
 // options are the flags of a command: those that it has are asked for.

@@ -15,8 +15,6 @@ import (
 	"mortise/stack/console"
 	"mortise/stack/filter"
 	"mortise/stack/filter/bpf/load"
-	"mortise/stack/filter/rules/compile"
-	"mortise/stack/forward"
 	"mortise/stack/oob"
 	"mortise/stack/wire/wiretest"
 )
@@ -104,21 +102,6 @@ func TestFilter(t *testing.T) {
 	for _, p := range []string{"rt0", "rt0.42"} {
 		b.ok(b.Enable(p, 16))
 	}
-}
-
-// ruled has the device judge frames to UDP port 5000 by a rule with the verdict; nil: no rules.
-func ruled(t testing.TB, verdict string) *forward.Classifier {
-	t.Helper()
-	r, err := compile.Parse(map[string]any{"protocol": "udp", "port": int64(5000), "verdict": verdict})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := new(forward.Classifier)
-	c.Rule[0].Verdict = r.Verdict
-	if err := compile.Compile(&c.Table, []*compile.Rule{r}); err != nil {
-		t.Fatal(err)
-	}
-	return c
 }
 
 // Explain says of each frame what the oob stage does with it: its verdict is the one that the counters tell.

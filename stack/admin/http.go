@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/netip"
@@ -30,7 +31,9 @@ func (a *Admin) Handler(control bool) http.Handler {
 			answer(w, v, err)
 		})
 	}
-	for name, f := range a.changes() {
+	changes := a.changes()
+	maps.Copy(changes, a.forwardChanges())
+	for name, f := range changes {
 		mux.HandleFunc("POST "+Path+name, func(w http.ResponseWriter, r *http.Request) {
 			if !control {
 				fail(w, http.StatusForbidden, errors.New("the configuration does not allow changes: status.control"))
@@ -55,16 +58,18 @@ func (a *Admin) Handler(control bool) http.Handler {
 // readings are what GET tells.
 func (a *Admin) readings() map[string]func(r *http.Request) (any, error) {
 	return map[string]func(r *http.Request) (any, error){
-		"ports":          func(*http.Request) (any, error) { return a.Ports(), nil },
-		"ports/{name}":   func(r *http.Request) (any, error) { return a.Port(r.PathValue("name")) },
-		"devices":        func(*http.Request) (any, error) { return a.Devices(), nil },
-		"devices/{name}": func(r *http.Request) (any, error) { return a.Device(r.PathValue("name")) },
-		"neighbours":     func(r *http.Request) (any, error) { return a.Neighbours(r.FormValue("port")) },
-		"routes":         func(*http.Request) (any, error) { return a.Routes(), nil },
-		"sockets":        func(*http.Request) (any, error) { return a.Sockets(), nil },
-		"conflicts":      func(*http.Request) (any, error) { return a.Conflicts(), nil },
-		"filters":        func(*http.Request) (any, error) { return a.Filters(), nil },
-		"filters/{name}": func(r *http.Request) (any, error) { return a.Filter(r.PathValue("name")) },
+		"ports":                   func(*http.Request) (any, error) { return a.Ports(), nil },
+		"ports/{name}":            func(r *http.Request) (any, error) { return a.Port(r.PathValue("name")) },
+		"devices":                 func(*http.Request) (any, error) { return a.Devices(), nil },
+		"devices/{name}":          func(r *http.Request) (any, error) { return a.Device(r.PathValue("name")) },
+		"neighbours":              func(r *http.Request) (any, error) { return a.Neighbours(r.FormValue("port")) },
+		"routes":                  func(*http.Request) (any, error) { return a.Routes(), nil },
+		"sockets":                 func(*http.Request) (any, error) { return a.Sockets(), nil },
+		"conflicts":               func(*http.Request) (any, error) { return a.Conflicts(), nil },
+		"forward":                 func(r *http.Request) (any, error) { return a.Forwards(r.FormValue("device")) },
+		"forward/{device}/{name}": func(r *http.Request) (any, error) { return a.Forward(r.PathValue("device"), r.PathValue("name")) },
+		"filters":                 func(*http.Request) (any, error) { return a.Filters(), nil },
+		"filters/{name}":          func(r *http.Request) (any, error) { return a.Filter(r.PathValue("name")) },
 		"explain": func(r *http.Request) (any, error) {
 			frame, err := ParseFrame(r.FormValue("frame"))
 			if err != nil {

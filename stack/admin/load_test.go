@@ -3,6 +3,7 @@ package admin_test
 import (
 	"encoding/binary"
 	"flag"
+	"fmt"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
@@ -10,7 +11,7 @@ import (
 
 	"mortise/stack/admin"
 	"mortise/stack/filter"
-	"mortise/stack/forward"
+	"mortise/stack/gateway"
 	"mortise/stack/oob"
 	"mortise/stack/socket"
 	"mortise/stack/wire"
@@ -89,7 +90,10 @@ func TestChangesUnderTraffic(t *testing.T) {
 		always(filter.Drop), always(filter.Accept), always(filter.Skip), always(filter.VLAN), {Name: "gateway.o", Content: object(t, "gateway.o")},
 		{Name: "whole.o", Content: object(t, "whole.o")},
 	}
-	classifiers := []*forward.Classifier{nil, ruled(t, "drop"), ruled(t, "accept"), ruled(t, "skip"), ruled(t, "vlan")}
+	ruled := func() gateway.RuleText { // judges frames to UDP port 5000
+		verdict := []string{"drop", "accept", "skip", "vlan"}[random.IntN(4)]
+		return gateway.RuleText{TOML: fmt.Sprintf(`from = "rt0", name = "udp", protocol = "udp", port = 5000, verdict = %q`, verdict)}
+	}
 	refused, beyond := 0, admin.Program{Content: object(t, "refused/beyond.o")}
 	for range n {
 		name := []string{"rt0", "rt0.42", "rt0.43", "rt0.44", "rt0.45"}[random.IntN(5)]
@@ -111,10 +115,17 @@ func TestChangesUnderTraffic(t *testing.T) {
 		case 7:
 			b.ok(b.RemoveFilter("rt0"))
 		case 8:
-			b.ok(b.Update(func(c *oob.Config) error {
-				c.Device[0].Rules = classifiers[random.IntN(len(classifiers))]
-				return nil
-			}))
+			rules, err := b.Forwards("rt0")
+			b.ok(err)
+			switch {
+			case len(rules) == 0:
+				_, err = b.AddForward(ruled(), "")
+			case random.IntN(3) == 0:
+				err = b.RemoveForward("rt0", "udp")
+			default:
+				_, err = b.ReplaceForward("rt0", "udp", ruled())
+			}
+			b.ok(err)
 		case 9:
 			if b.SetFilter("rt0", beyond) == nil {
 				t.Fatal("a program that is not safe was taken")
@@ -129,7 +140,9 @@ func TestChangesUnderTraffic(t *testing.T) {
 	}
 	b.ok(b.SetVLANs("rt0", ""))
 	b.ok(b.RemoveFilter("rt0"))
-	b.ok(b.Update(func(c *oob.Config) error { c.Device[0].Rules = nil; return nil }))
+	for _, r := range b.forwards() {
+		b.ok(b.RemoveForward(r.Device, r.Name))
+	}
 	_, err = b.Divert("rt0", false)
 	b.ok(err)
 	after := oob.Snapshot(0)

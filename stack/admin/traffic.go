@@ -80,8 +80,9 @@ func (a *Admin) load(dev uint32) (l Load) {
 }
 
 // Tally keeps the sums of what ports and devices have carried right: call it every now and then, more often than bytes go around
-// 2³². It takes no lock of this package.
+// 2³². It waits for no lock of this package.
 func (a *Admin) Tally() {
+	a.tallyRules()
 	for dev := range uint32(len(a.devices)) {
 		a.load(dev)
 	}

@@ -12,6 +12,8 @@ type Tally struct {
 	// Latency has a frame for each destination that it was handed over to: by the ticks of the stage's counter that had passed since the
 	// activation began, in buckets.
 	Latency [Buckets]uint32
+	// Ticks is their sum.
+	Ticks uint32
 }
 
 // Buckets is the number of buckets of a latency, a power of two. The first four have a tick each, the others quarters of what lies between a power
@@ -35,6 +37,7 @@ func Count() { (*Tally)(unsafe.Add(nil, Counting)).Frames++ }
 func HandedOver(ticks uint32) {
 	t := (*Tally)(unsafe.Add(nil, Counting))
 	t.Latency[bucket(ticks)%Buckets]++
+	t.Ticks += ticks
 }
 
 // bucket returns the number of the bucket of so many ticks: two bits behind the highest one that is set, and where that is.

@@ -8,8 +8,8 @@ import (
 
 // Error is one thing that is wrong with a configuration file.
 type Error struct {
-	File  string
-	Line  int    // from 1; 0: no line of the file is to blame
+	File  string // "": it came from no file
+	Line  int    // from 1; counts with File only; 0: no line of the file is to blame
 	Field string // "device.rt0.address"; "": the file as a whole
 	Found string // the value in the file, or "nothing"; "": the value does not matter
 	Want  string // what was expected, or why the field is refused
@@ -17,11 +17,13 @@ type Error struct {
 
 func (e *Error) Error() string {
 	var b strings.Builder
-	b.WriteString(e.File)
-	if e.Line > 0 {
-		fmt.Fprintf(&b, ":%d", e.Line)
+	if e.File != "" {
+		b.WriteString(e.File)
+		if e.Line > 0 {
+			fmt.Fprintf(&b, ":%d", e.Line)
+		}
+		b.WriteString(": ")
 	}
-	b.WriteString(": ")
 	if e.Field != "" {
 		b.WriteString(e.Field + ": ")
 	}

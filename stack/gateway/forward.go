@@ -106,7 +106,7 @@ func (r *reader) forward(n *node, devices *node, c *Config) {
 	f := &forwarding{reader: r, c: c, devices: devices, names: used[[2]string]{}}
 	before := len(r.errs)
 	for i, k := range n.kids {
-		if rule := f.rule(k, i+1); rule != nil {
+		if rule := f.rule(k, i+1, ""); rule != nil {
 			c.Forward = append(c.Forward, *rule)
 		}
 	}
@@ -131,13 +131,16 @@ func (f *forwarding) compiles(n *node, device string) {
 	}
 }
 
-// rule reads rule number i.
-func (f *forwarding) rule(n *node, i int) *Forward {
+// rule reads rule number i, which is called name if it does not say; "": by its number.
+func (f *forwarding) rule(n *node, i int, name string) *Forward {
 	t := f.table(n, nil)
 	if t == nil {
 		return nil
 	}
-	rule := &Forward{Name: fmt.Sprintf("rule-%d", i)}
+	if name == "" {
+		name = ruleName(i)
+	}
+	rule := &Forward{Name: name}
 	var source *Port
 	from := t.need("from", wantPlace)
 	if from != nil {

@@ -88,19 +88,27 @@ func Matched(dev uint32) (n [rules.Max]uint32) {
 	return n
 }
 
-// Latency returns how many frames rule number i of device dev has handed over, in the buckets of core.Tally. Nobody calls
-// Configure meanwhile.
+// TicksOf returns TallyOf's Ticks.
 //
 //oob:stage inband
-func Latency(dev uint32, i int) (n [core.Buckets]uint32) {
+func TicksOf(dev uint32, i int) uint32 {
+	dev %= Devices
+	return mmio.Load(&tallies[dev][ruled[dev].place[i%rules.Max]].Ticks)
+}
+
+// TallyOf returns what is counted of rule number i of device dev: see core.Tally. Nobody calls Configure meanwhile.
+//
+//oob:stage inband
+func TallyOf(dev uint32, i int) (t core.Tally) {
 	dev %= Devices
 	r := &ruled[dev]
 	if i < 0 || i >= rules.Max || r.of == nil || !r.of.Table.All.Has(i) {
-		return n
+		return t
 	}
-	from := &tallies[dev][r.place[i]].Latency
-	for b := range n {
-		n[b] = mmio.Load(&from[b])
+	from := &tallies[dev][r.place[i]]
+	t.Frames, t.Ticks = mmio.Load(&from.Frames), mmio.Load(&from.Ticks)
+	for b := range t.Latency {
+		t.Latency[b] = mmio.Load(&from.Latency[b])
 	}
-	return n
+	return t
 }

@@ -73,6 +73,11 @@ func alikeGroups(a, b Group) bool {
 		if c.Name != d.Name || c.Kind != d.Kind || c.Unit != d.Unit || c.Help != d.Help {
 			return false
 		}
+		if (c.Latency == nil) != (d.Latency == nil) || c.Latency != nil && !slices.EqualFunc(c.Latency.Buckets, d.Latency.Buckets, func(a, b Bucket) bool {
+			return a.Below == b.Below
+		}) {
+			return false
+		}
 	}
 	return true
 }
@@ -99,10 +104,26 @@ func values(v []float64, s *Status) []float64 {
 func groupValues(v []float64, groups []Group) []float64 {
 	for i := range groups {
 		for j := range groups[i].Counters {
-			v = append(v, float64(groups[i].Counters[j].Value))
+			c := &groups[i].Counters[j]
+			v = append(v, float64(c.Value))
+			if c.Latency != nil {
+				v = latencyValues(v, c.Latency)
+			}
 		}
 	}
 	return v
+}
+
+// latencyValues appends the samples of a histogram: its buckets, each with all that is before it, the one without an end, sum and number.
+func latencyValues(v []float64, l *Latency) []float64 {
+	n := uint64(0)
+	for i := range l.Buckets {
+		if l.Buckets[i].Below != 0 {
+			n += l.Buckets[i].Frames
+			v = append(v, float64(n))
+		}
+	}
+	return append(v, float64(l.Frames), l.Sum.Seconds(), float64(l.Frames))
 }
 
 func boolean(b bool) float64 {
@@ -127,6 +148,11 @@ type families struct {
 
 // add appends a sample. labels are names and values in turn.
 func (f *families) add(name, kind, help string, labels ...string) {
+	f.addSample(name, "", kind, help, labels...)
+}
+
+// addSample appends a sample of a metric whose name has a suffix in it.
+func (f *families) addSample(name, suffix, kind, help string, labels ...string) {
 	m := f.byName[name]
 	if m == nil {
 		m = &family{name: name, help: help, kind: kind}
@@ -134,6 +160,7 @@ func (f *families) add(name, kind, help string, labels ...string) {
 		f.order = append(f.order, m)
 	}
 	var b strings.Builder
+	b.WriteString(suffix)
 	for i := 0; i+1 < len(labels); i += 2 {
 		sep := byte(',')
 		if i == 0 {
@@ -142,7 +169,7 @@ func (f *families) add(name, kind, help string, labels ...string) {
 		b.WriteByte(sep)
 		b.WriteString(labels[i] + `="` + escapeLabel(labels[i+1]) + `"`)
 	}
-	if b.Len() > 0 {
+	if len(labels) > 1 {
 		b.WriteByte('}')
 	}
 	m.samples = append(m.samples, line{text: b.String(), value: f.samples})
@@ -157,6 +184,8 @@ func escapeHelp(s string) string { return strings.NewReplacer(`\`, `\\`, "\n", `
 const (
 	counter = "counter"
 	gauge   = "gauge"
+
+	histogram = "histogram"
 )
 
 // newLayout puts the text for s and its like together. A sample is the next of values.
@@ -225,12 +254,28 @@ func (f *families) group(g *Group, labels ...string) {
 		case Rule:
 			f.add(prefix+"matched_frames_total", counter, "Frames that a rule took, by rule.",
 				append(labels[:len(labels):len(labels)], "rule", c.Name)...)
+			if c.Latency != nil {
+				f.latency(prefix+"latency_seconds", c.Latency, append(labels[:len(labels):len(labels)], "rule", c.Name))
+			}
 		case Gauge:
 			f.add(prefix+join(c.Name, unit), gauge, sentence(c), labels...)
 		default:
 			f.add(prefix+join(c.Name, unit)+"_total", counter, sentence(c), labels...)
 		}
 	}
+}
+
+// latency adds a histogram.
+func (f *families) latency(name string, l *Latency, labels []string) {
+	const help = "Time from the beginning of the activation that received a frame to its hand-over to a destination's transmit ring, by rule."
+	for i := range l.Buckets {
+		if below := l.Buckets[i].Below; below != 0 {
+			f.addSample(name, "_bucket", histogram, help, append(labels[:len(labels):len(labels)], "le", strconv.FormatFloat(below.Seconds(), 'g', -1, 64))...)
+		}
+	}
+	f.addSample(name, "_bucket", histogram, help, append(labels[:len(labels):len(labels)], "le", "+Inf")...)
+	f.addSample(name, "_sum", histogram, help, labels...)
+	f.addSample(name, "_count", histogram, help, labels...)
 }
 
 // join appends the unit that a metric's name ends with, once.

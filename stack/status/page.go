@@ -292,6 +292,25 @@ func (t *text) counter(c *Counter) {
 	t.put("</td><td class=\"n\">")
 	t.number(c.Value)
 	t.put("</td></tr>")
+	if c.Latency != nil && c.Latency.Frames != 0 {
+		t.latency(c.Latency)
+	}
+}
+
+// latency appends a row: the times within which parts of the frames were handed over.
+func (t *text) latency(l *Latency) {
+	t.put("\n    <tr class=\"rule dim\"><td title=\"from the beginning of the activation to the hand-over to the transmit ring\">half, 99 %, all within</td><td class=\"n\">")
+	for i, permille := range [...]uint64{500, 990, 1000} {
+		if i > 0 {
+			t.put(", ")
+		}
+		if d := l.within(permille); d != 0 {
+			t.duration(d)
+		} else {
+			t.put("more")
+		}
+	}
+	t.put("</td></tr>")
 }
 
 // duration appends d to three digits, or as days, hours, minutes and seconds.

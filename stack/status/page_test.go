@@ -20,20 +20,27 @@ var pageTemplate string
 func templated(t *testing.T, s *Status) string {
 	t.Helper()
 	constant := func(s string) func() template.HTML { return func() template.HTML { return template.HTML(s) } }
+	duration := func(d time.Duration) string {
+		switch {
+		case d < time.Microsecond:
+			return fmt.Sprintf("%d ns", d.Nanoseconds())
+		case d < time.Millisecond:
+			return fmt.Sprintf("%.3g µs", float64(d)/float64(time.Microsecond))
+		case d < time.Second:
+			return fmt.Sprintf("%.3g ms", float64(d)/float64(time.Millisecond))
+		case d < 24*time.Hour:
+			return d.Truncate(time.Second).String()
+		}
+		return fmt.Sprintf("%dd %s", d/(24*time.Hour), (d % (24 * time.Hour)).Truncate(time.Second))
+	}
 	page := template.Must(template.New("page").Funcs(template.FuncMap{
 		"head": constant(headHTML), "tail": constant(tailHTML),
-		"duration": func(d time.Duration) string {
-			switch {
-			case d < time.Microsecond:
-				return fmt.Sprintf("%d ns", d.Nanoseconds())
-			case d < time.Millisecond:
-				return fmt.Sprintf("%.3g µs", float64(d)/float64(time.Microsecond))
-			case d < time.Second:
-				return fmt.Sprintf("%.3g ms", float64(d)/float64(time.Millisecond))
-			case d < 24*time.Hour:
-				return d.Truncate(time.Second).String()
+		"duration": duration,
+		"within": func(l *Latency, permille uint64) string {
+			if d := l.within(permille); d != 0 {
+				return duration(d)
 			}
-			return fmt.Sprintf("%dd %s", d/(24*time.Hour), (d % (24 * time.Hour)).Truncate(time.Second))
+			return "more"
 		},
 		"bytes": func(n uint64) string {
 			switch v := float64(n); {
@@ -79,6 +86,9 @@ func counted(values ...uint64) []Group {
 		g.Counters = append(g.Counters, Counter{
 			Name: fmt.Sprintf("counter_number_%d", i), Help: `what "it" <counts> + 'more'`, Kind: kinds[i%len(kinds)], Value: v,
 		})
+		if c := &g.Counters[i]; c.Kind == Rule {
+			c.Latency = &Latency{Frames: v % 3, Sum: 1500, Buckets: []Bucket{{Below: 900, Frames: v % 2}, {Below: 1800, Frames: 1}, {Frames: 1}}}
+		}
 	}
 	return []Group{g, {Name: "none", Title: "None"}}
 }
@@ -141,13 +151,14 @@ func TestMetricsReuseLayout(t *testing.T) {
 	var reused prometheus
 	for i, s := range []*Status{
 		state("rt0", 1, 2), state("rt0", 3, 1<<63), state("rt0", 4, 5, 6), state("rt1", 1, 2, 3), faulted, again, state("rt0", 1, 2),
+		state("rt0", 1, 2, 3, 4), state("rt0", 1, 2, 3, 5), // with rules
 	} {
 		before := reused.layout.Load()
 		got := string(reused.append(nil, s))
 		if want := string(new(prometheus).append(nil, s)); got != want {
 			t.Errorf("%d: (-new +reused)\n%s", i, cmp.Diff(want, got))
 		}
-		if kept := before == reused.layout.Load(); kept != (i == 1 || i == 5) {
+		if kept := before == reused.layout.Load(); kept != (i == 1 || i == 5 || i == 8) {
 			t.Errorf("%d: layout kept: %v", i, kept)
 		}
 		if n, want := len(values(nil, s)), len(reused.layout.Load().lines); n != want {

@@ -145,6 +145,34 @@ type Counter struct {
 	Kind  Kind   `json:"kind"`
 	Unit  string `json:"unit,omitempty"` // "": frames
 	Value uint64 `json:"value"`
+	// Latency is how long the frames of a rule took; nil: nobody knows.
+	Latency *Latency `json:"latency,omitempty"`
+}
+
+// Latency is how long frames took.
+type Latency struct {
+	Frames  uint64        `json:"frames"`
+	Sum     time.Duration `json:"sum_ns"`
+	Buckets []Bucket      `json:"buckets,omitempty"` // those that are not empty, in their order
+}
+
+// Bucket is the frames that took less than a time, and not less than another bucket's.
+type Bucket struct {
+	Below  time.Duration `json:"below_ns"` // 0: the last one, which has no end
+	Frames uint64        `json:"frames"`
+}
+
+// within returns the time within which a part of the frames is done, of 1000: the end of a bucket, 0 for the one that has none.
+func (l *Latency) within(permille uint64) time.Duration {
+	left := (l.Frames*permille + 999) / 1000
+	for i := range l.Buckets {
+		if b := &l.Buckets[i]; b.Frames >= left {
+			return b.Below
+		} else {
+			left -= b.Frames
+		}
+	}
+	return 0
 }
 
 // ReadRuntime fills in Runtime, without stopping the world.

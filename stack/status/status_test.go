@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -55,7 +56,10 @@ func sample() *status.Status {
 						{Name: "foreign_mac", Kind: status.Drop},
 					}},
 					{Name: "forward", Title: "Forwarding rules", Counters: []status.Counter{
-						{Name: "cyclic", Kind: status.Rule, Value: 77, Help: "ethertype=0x8892 to lan0"},
+						{Name: "cyclic", Kind: status.Rule, Value: 77, Help: "ethertype=0x8892 to lan0", Latency: &status.Latency{
+							Frames: 75, Sum: 210 * time.Microsecond, Buckets: []status.Bucket{{2560, 60}, {3072, 14}, {0, 1}},
+						}},
+						{Name: "idle", Kind: status.Rule, Help: "ethertype=0x88f7 to lan0", Latency: &status.Latency{}},
 						{Name: "rule-2", Kind: status.Rule, Value: 5, Help: "everything: drop"},
 					}},
 					{Name: "crossing", Title: "Crossing", Counters: []status.Counter{
@@ -119,11 +123,17 @@ func TestMetrics(t *testing.T) {
 var sampleLine = regexp.MustCompile(`^([a-z_:][a-z0-9_:]*)(?:\{((?:[a-z_]+="(?:[^"\\\n]|\\["\\n])*",?)+)\})? (\S+)$`)
 
 // checkExposition reads Prometheus text by the format's rules: each family has HELP and TYPE once and first, its samples
-// together, no sample twice, and a counter's name ends in _total.
+// together, no sample twice, and a counter's name ends in _total. Of a histogram each bucket has at least what the one before has, and the
+// last one, without an end, as many as there are.
 func checkExposition(t *testing.T, text string) {
 	t.Helper()
 	family, kind := "", ""
 	families, samples := map[string]bool{}, map[string]bool{}
+	type bucket struct {
+		end, value float64
+		n          int
+	}
+	buckets := map[string]bucket{}
 	for scanner := bufio.NewScanner(strings.NewReader(text)); scanner.Scan(); {
 		line := scanner.Text()
 		if help, ok := strings.CutPrefix(line, "# HELP "); ok {
@@ -147,13 +157,35 @@ func checkExposition(t *testing.T, text string) {
 			t.Errorf("not a sample: %q", line)
 			continue
 		}
+		value, err := strconv.ParseFloat(m[3], 64)
+		if err != nil {
+			t.Errorf("%q: %v", line, err)
+		}
+		if kind == "histogram" {
+			of := regexp.MustCompile(`(^|,)le="[^"]*"`).ReplaceAllString(m[2], "")
+			le := regexp.MustCompile(`(?:^|,)le="([^"]*)"`).FindStringSubmatch(m[2])
+			suffix := strings.TrimPrefix(m[1], family)
+			switch {
+			case suffix == "_bucket" && le != nil:
+				end, err := strconv.ParseFloat(le[1], 64)
+				if b := buckets[family+of]; err != nil || b.n > 0 && (end <= b.end || value < b.value) {
+					t.Errorf("%q: behind the bucket of %v with %v (%v)", line, b.end, b.value, err)
+				}
+				buckets[family+of] = bucket{end, value, buckets[family+of].n + 1}
+			case suffix == "_count":
+				if b := buckets[family+of]; !math.IsInf(b.end, 1) || b.value != value {
+					t.Errorf("%q: the last bucket is that of %v with %v", line, b.end, b.value)
+				}
+			case suffix != "_sum":
+				t.Errorf("%q: no part of a histogram", line)
+			}
+			m[1] = family
+			m[2] = suffix + m[2]
+		}
 		if m[1] != family || samples[m[1]+m[2]] {
 			t.Errorf("%q: not in its family, or twice", line)
 		}
 		samples[m[1]+m[2]] = true
-		if _, err := strconv.ParseFloat(m[3], 64); err != nil {
-			t.Errorf("%q: %v", line, err)
-		}
 		if (kind == "counter") != strings.HasSuffix(family, "_total") {
 			t.Errorf("%s is a %s", family, kind)
 		}
@@ -180,7 +212,7 @@ func TestPage(t *testing.T) {
 	for _, want := range []string{
 		"Mortise 0.1-3-g797049f", "1d 2h3m4s", "faulted", "1 234 567", "18.4 µs", "712 B", "16.0 KiB",
 		"data abort", "ipv4.go:31", "runtime.panicIndex", "mortise/stack/oob.Deliver", "oob.go:7", "0x80abcdef", "stays down",
-		"2 of 5 this minute", "an activation for its timer. In-band was silent", "1m30s", "boom", "mortise/stack/oob.(*device).ipv4", "0x80123456", "10.0.42.1/24", "UDP 7, ARP, ICMP echo", "link down",
+		"2 of 5 this minute", "an activation for its timer. In-band was silent", "1m30s", "boom", "mortise/stack/oob.(*device).ipv4", "0x80123456", "10.0.42.1/24", "UDP 7, ARP, ICMP echo", "link down", "half, 99 %, all within</td><td class=\"n\">2.56 µs, more, more",
 		"udp checksum", "3.0 MiB", "&lt;script&gt;alert(1)",
 	} {
 		if !strings.Contains(got, want) {

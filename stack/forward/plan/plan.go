@@ -111,6 +111,3 @@ func address(a netip.Addr) uint32 {
 	b := a.As4()
 	return binary.LittleEndian.Uint32(b[:])
 }
-
-// Promiscuous tells whether device number dev must let frames to other stations in: those that its rules send on or judge.
-func Promiscuous(t *gateway.Tables, dev int) bool { return len(t.Devices[dev].Forward) > 0 }
