@@ -29,7 +29,30 @@ const (
 	// vlanEvery says which of the requests go to the VLAN's port: in-band, which answers them while the port is not an oob port, has to
 	// keep up.
 	vlanEvery = 2 * window
+	// forwardEvery says which of them are frames that a rule sends back: so few that those of an activation may all be copied.
+	forwardEvery = 10
 )
+
+// The streams that a request may be of.
+const (
+	toPort = iota
+	toVLAN
+	toRule
+	streams
+)
+
+// streamOf tells of which stream request number i is.
+func streamOf(i int) int {
+	switch {
+	case i%vlanEvery == 0:
+		return toVLAN
+	case i%forwardEvery == 1:
+		return toRule
+	}
+	return toPort
+}
+
+const typeEtherCAT = 0x88a4
 
 // stream sends echo requests to both ports of rt0, counts the answers to each, and answers ARP.
 type stream struct {
@@ -53,15 +76,22 @@ func (s *stream) run() {
 	copy(payload, "mort")
 	for s.err == nil {
 		for range window {
-			var tags []wire.VLAN
-			if s.sent%vlanEvery == 0 {
-				tags = vlanTag
-			}
 			binary.BigEndian.PutUint32(payload[4:], uint32(s.sent))
-			if s.err = s.r.rt.Send(wire.AppendUDP(nil, s.r.header(tags), 40000, 7, payload)); s.err != nil || s.sent+1 == len(s.times) {
+			var b []byte
+			of := streamOf(s.sent)
+			switch of {
+			case toRule:
+				b = append(wire.AppendEthernet(nil, &wire.Header{Dst: [6]byte{2, 7, 7, 7, 7, 7}, Src: peerMAC}, typeEtherCAT), payload...)
+				b = append(b, make([]byte, wire.MinLen-len(b))...)
+			case toVLAN:
+				b = wire.AppendUDP(nil, s.r.header(vlanTag), 40000, 7, payload)
+			default:
+				b = wire.AppendUDP(nil, s.r.header(nil), 40000, 7, payload)
+			}
+			if s.err = s.r.rt.Send(b); s.err != nil || s.sent+1 == len(s.times) {
 				return
 			}
-			if s.sent++; tags == nil {
+			if s.sent++; of != toVLAN {
 				s.open++
 			}
 		}
@@ -97,12 +127,20 @@ func (s *stream) take() {
 			h := &wire.Header{Dst: s.r.mac, Src: peerMAC, Tags: tags, SrcIP: own, DstIP: far}
 			s.err = s.r.rt.Send(wire.AppendARP(nil, h, 2, s.r.mac))
 		case typ == 0x0800 && len(b) >= at+36 && string(b[at+28:at+32]) == "mort":
-			if n := binary.BigEndian.Uint32(b[at+32:]); int(n) < len(s.times) {
-				if s.times[n]++; s.times[n] == 1 && int(n)%vlanEvery != 0 {
-					s.open--
-				}
-			}
+			s.answered(binary.BigEndian.Uint32(b[at+32:]))
+		case typ == typeEtherCAT && len(b) >= at+8 && string(b[at:at+4]) == "mort":
+			s.answered(binary.BigEndian.Uint32(b[at+4:]))
 		}
+	}
+}
+
+// answered counts what has come for request number n.
+func (s *stream) answered(n uint32) {
+	if int(n) >= len(s.times) {
+		return
+	}
+	if s.times[n]++; s.times[n] == 1 && streamOf(int(n)) != toVLAN {
+		s.open--
 	}
 }
 
@@ -117,9 +155,9 @@ func program(t *testing.T, name string) string {
 }
 
 // TestChangesUnderTraffic: a port goes down and up, filter programs come, are replaced and go, refused ones among them, VLAN rules
-// and diversion change, in random order, under 5,000 frames a second in virtual time: each request is answered once, by whichever stage
+// diversion and forwarding rules change, those that name lan0 and divert it by that among them, in random order, under 5,000 frames a second in virtual time: each request is answered once, by whichever stage
 // has the port just then, and no buffer is missing afterwards. The programs say ACCEPT or VLAN of all that is sent: so no frame's loss
-// is theirs.
+// is theirs; and each of the rules sends what it takes back where it came from.
 func TestChangesUnderTraffic(t *testing.T) {
 	n, limit := *changes, 20*time.Second
 	if n == 0 {
@@ -148,9 +186,15 @@ func TestChangesUnderTraffic(t *testing.T) {
 		return body
 	}
 	uptime := func() time.Duration { return time.Duration(r.status().UptimeNS) }
+	ok("forward/add", `{"rule": {"from": "rt0", "name": "base", "ethertype": "ethercat", "to": "rt0"}}`, http.StatusOK)
+	sent := []string{
+		`"to": "rt0"`, `"to": {"device": "rt0", "push": {"vid": 7, "pcp": 6}}`, `"to": ["rt0", "lan0"]`, `"to": {"device": "rt0", "dst_mac": "02:00:00:00:00:07"}`,
+		`"to": [{"device": "rt0", "push": {"vid": 7}}, "lan0"]`,
+	}
+	ruled := false // there is one ahead of base
 	began, started := uptime(), time.Now()
 	s := r.startStream(20_000_000)
-	kinds, done := [6]int{}, 0
+	kinds, done := [9]int{}, 0
 	for ; done < n && time.Since(started) < limit && !t.Failed(); done++ {
 		kind := random.IntN(len(kinds))
 		kinds[kind]++
@@ -169,6 +213,25 @@ func TestChangesUnderTraffic(t *testing.T) {
 			}
 		case 5:
 			ok("vlans", fmt.Sprintf(`{"device": "rt0", "list": %q}`, []string{"", "100", "100-110"}[random.IntN(3)]), http.StatusOK)
+		case 6:
+			rule := fmt.Sprintf(`{"from": "rt0", "name": "ahead", "ethertype": "ethercat", %s}`, sent[random.IntN(len(sent))])
+			if ruled {
+				ok("forward/replace", fmt.Sprintf(`{"device": "rt0", "name": "ahead", "rule": %s}`, rule), http.StatusOK)
+			} else {
+				ok("forward/add", fmt.Sprintf(`{"before": "base", "rule": %s}`, rule), http.StatusOK)
+			}
+			ruled = true
+		case 7:
+			if ruled {
+				ok("forward/remove", `{"device": "rt0", "name": "ahead"}`, http.StatusOK)
+			} else {
+				ok("forward/remove", `{"device": "rt0", "name": "ahead"}`, http.StatusNotFound)
+			}
+			ruled = false
+		case 8:
+			if body := ok("forward/add", `{"rule": {"from": "rt0", "to": "rt1"}}`, http.StatusBadRequest); !strings.Contains(body, `forward.to: found \"rt1\"`) {
+				t.Errorf("a refused rule: %s", body)
+			}
 		}
 	}
 	ended := uptime()
@@ -177,25 +240,20 @@ func TestChangesUnderTraffic(t *testing.T) {
 	if s.err != nil {
 		t.Fatal(s.err)
 	}
-	sent := s.sent
-	lost, twice := [2]int{}, [2]int{}
-	for i := range sent {
-		port := 0
-		if i%vlanEvery == 0 {
-			port = 1
-		}
+	var lost, twice [streams]int
+	for i := range s.sent {
 		switch times := s.times[i]; {
 		case times == 0:
-			lost[port]++
+			lost[streamOf(i)]++
 		case times > 1:
-			twice[port]++
+			twice[streamOf(i)]++
 		}
 	}
-	rate := float64(sent) / (ended - began).Seconds()
-	t.Logf("%d changes (port up %d, down %d; filter set %d, removed %d, refused %d; VLAN rule %d) in %v, %d requests, %.0f a second of virtual time: lost %v, answered twice %v (rt0, rt0.42)",
-		done, kinds[0], kinds[1], kinds[2], kinds[3], kinds[4], kinds[5], time.Since(started).Round(time.Second), sent, rate, lost, twice)
-	if lost != [2]int{} || twice != [2]int{} {
-		t.Errorf("lost %v, answered twice %v of %d", lost, twice, sent)
+	rate := float64(s.sent) / (ended - began).Seconds()
+	t.Logf("%d changes (port up %d, down %d; filter set %d, removed %d, refused %d; VLAN rule %d; forwarding rule set %d, removed %d, refused %d) in %v, %d requests, %.0f a second of virtual time: lost %v, answered twice %v (rt0, rt0.42, forwarded)",
+		done, kinds[0], kinds[1], kinds[2], kinds[3], kinds[4], kinds[5], kinds[6], kinds[7], kinds[8], time.Since(started).Round(time.Second), s.sent, rate, lost, twice)
+	if lost != [streams]int{} || twice != [streams]int{} {
+		t.Errorf("lost %v, answered twice %v of %d", lost, twice, s.sent)
 	}
 	if rate < pps/2 || done < 20 {
 		t.Errorf("%d changes under %.0f frames a second, want 20 at least, and %d", done, rate, pps)
@@ -204,7 +262,17 @@ func TestChangesUnderTraffic(t *testing.T) {
 	ok("disable", `{"port": "rt0"}`, http.StatusOK)
 	ok("filter/remove", `{"device": "rt0"}`, http.StatusOK)
 	ok("vlans", `{"device": "rt0", "list": ""}`, http.StatusOK)
-	r.checkSlots("rt0")
+	for _, name := range []string{"ahead", "base"} {
+		if name == "base" || ruled {
+			ok("forward/remove", fmt.Sprintf(`{"device": "rt0", "name": %q}`, name), http.StatusOK)
+		}
+	}
+	for _, name := range []string{"rt0", "lan0"} {
+		if code, body := r.netDo("devices/"+name, ""); code != http.StatusOK || !strings.Contains(body, `"diverted": false`) {
+			t.Errorf("%s when nothing needs it: %d %s", name, code, body)
+		}
+		r.checkSlots(name)
+	}
 	for _, name := range []string{"rt0", "rt0.42"} {
 		ok("enable", fmt.Sprintf(`{"port": %q, "pool": 2048}`, name), http.StatusOK)
 		if p := r.netPort(name); p.Pool == nil || p.Pool.Free != 2048 {

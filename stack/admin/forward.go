@@ -280,10 +280,12 @@ func names(lists [][]gateway.Forward, device string) bool {
 // compile makes the rules of device number i ready. A rule that the device has already keeps its ID, and with it what it has counted.
 func (a *Admin) compile(t *gateway.Tables, i int, d *device) (r ruling, err error) {
 	list := t.Devices[i].Forward
+	if (d.ruling.compiled != nil || len(list) == 0) && reflect.DeepEqual(list, d.forward) {
+		return d.ruling, nil
+	}
 	if r.compiled, err = plan.Classifier(t, i); err != nil || r.compiled == nil {
 		return r, err
 	}
-	same := d.ruling.compiled != nil && len(d.forward) == len(list)
 	for j := range list {
 		r.shown = append(r.shown, Rule{Device: d.name, Name: list[j].Name, Place: j + 1, Does: list[j].String(), Sends: len(list[j].To) != 0})
 		r.sums = append(r.sums, sum{})
@@ -291,17 +293,13 @@ func (a *Admin) compile(t *gateway.Tables, i int, d *device) (r ruling, err erro
 		for k := range d.forward {
 			if d.ruling.compiled != nil && d.forward[k].Name == list[j].Name && reflect.DeepEqual(d.forward[k], list[j]) {
 				*id, r.sums[j] = d.ruling.compiled.Rule[k].ID, d.ruling.sums[k]
-				same = same && j == k
 				break
 			}
 		}
 		if *id == 0 {
 			a.lastRule++
-			*id, same = a.lastRule, false
+			*id = a.lastRule
 		}
-	}
-	if same {
-		return d.ruling, nil
 	}
 	return r, nil
 }
