@@ -18,12 +18,13 @@ import (
 const dropsPeriod = time.Second
 
 // watchDrops publishes an event for each device whose frames the oob stage drops, and has what ports have carried added up, for
-// ever.
+// ever. It looks at one device and one port at a time: whoever in-band answers then waits for little.
 func (g *gatewayImage) watchDrops() {
 	before := make([]uint32, len(g.devices))
-	for ; ; time.Sleep(dropsPeriod) {
-		g.admin.Tally()
+	for {
 		for i, d := range g.devices {
+			time.Sleep(dropsPeriod / time.Duration(len(g.devices)))
+			g.admin.Tally()
 			n := drops(uint32(i), d)
 			if n != before[i] {
 				task.Publish(task.Event{Kind: task.EventDrop, Task: task.NoTask, Name: d.Name(), A: n - before[i]})
@@ -34,15 +35,7 @@ func (g *gatewayImage) watchDrops() {
 }
 
 // drops returns how many frames of device i the stage has dropped, modulo 2³².
-func drops(i uint32, d *divert.Device) (n uint32) {
-	for _, c := range d.Counters() {
-		if c.Drop {
-			n += c.Value
-		}
-	}
-	s := oob.Snapshot(i)
-	return n + s.Dropped()
-}
+func drops(i uint32, d *divert.Device) uint32 { return d.Dropped() + oob.Dropped(i) }
 
 // publishLink publishes that a device's link has changed.
 func publishLink(d *divert.Device, link nic.Link) {

@@ -138,6 +138,7 @@ type Admin struct {
 	via     []neigh.Table // routes through a gateway
 
 	lastRule uint32 // the ID of the newest forwarding rule
+	tallied  uint32 // what Tally looks at next
 }
 
 // New returns the model of what the configuration says. Nothing is set up before Start.

@@ -40,13 +40,15 @@ type bench struct {
 	files   map[string][]byte
 	added   map[uint16]string // in-band's ports that were made at run time, by VID
 	deny    error             // what AddPort says
+	forgot  []string          // the ports that Forget was called for
+	asked   map[uint32]int    // by device, how often Traffic was
 }
 
 // numbers of the bench's in-band ports: more than there are places for oob ports.
 const firstVID, lastVID = 43, 52
 
 func newBench(t *testing.T) *bench {
-	b := &bench{T: t, site: wiretest.DefaultSite(), moving: func() {}, answers: map[uint16]bool{}, added: map[uint16]string{}}
+	b := &bench{T: t, site: wiretest.DefaultSite(), moving: func() {}, answers: map[uint16]bool{}, added: map[uint16]string{}, asked: map[uint32]int{}}
 	rings := enettest.NewRings(t, divert.Devices*divert.SlotsPerDevice+buffers)
 	b.nic = enettest.New(t, rings, enettest.Options{Base: 0x02188000})
 	var err error
@@ -93,6 +95,11 @@ func newBench(t *testing.T) *bench {
 		},
 		RemovePort: func(_ uint32, vid uint16) { delete(b.added, vid); b.moving() },
 		Ask:        func(p admin.Peer) { b.known = append(b.known, p) },
+		Forget:     func(dev uint32, vid uint16) { b.forgot = append(b.forgot, fmt.Sprintf("%d.%d", dev, vid)) },
+		Traffic: func(dev uint32) admin.DeviceTraffic {
+			b.asked[dev]++
+			return admin.DeviceTraffic{}
+		},
 		Solicit: func(ctx context.Context, _ uint32, _ uint16, addr netip.Addr) ([6]byte, error) {
 			if b.answer == [6]byte{} {
 				<-ctx.Done()

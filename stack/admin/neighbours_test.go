@@ -48,4 +48,10 @@ func TestSolicit(t *testing.T) {
 	if list, _ := b.Neighbours("rt0.42"); len(list) != 2 {
 		t.Errorf("permanent neighbours after Flush: %v", list)
 	}
+	if r, ok := neigh.Lookup(neigh.Wire(far)); ok {
+		t.Errorf("route to %v after Flush: %v", far, r)
+	}
+	if got := b.Flush(); got != 0 {
+		t.Errorf("another Flush = %d, want 0", got)
+	}
 }

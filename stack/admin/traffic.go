@@ -79,15 +79,25 @@ func (a *Admin) load(dev uint32) (l Load) {
 	return l
 }
 
-// Tally keeps the sums of what ports and devices have carried right: call it every now and then, more often than bytes go around
-// 2³². It waits for no lock of this package.
+// Tally keeps the sums of what ports and devices have carried right, one of them a call, and those of the forwarding rules at each:
+// TallyCalls calls are to be made before bytes go around 2³², one before the latencies of a rule do. It waits for no lock of this
+// package. One goroutine calls it.
 func (a *Admin) Tally() {
 	a.tallyRules()
-	for dev := range uint32(len(a.devices)) {
-		a.load(dev)
+	const places = socket.Loopback + 1 // of ports: those of devices come first
+	switch i := a.tallied; {
+	case i < places:
+		socket.TrafficOf(i)
+	case a.hooks.Traffic != nil:
+		a.hooks.Traffic(i - places)
 	}
-	socket.TrafficOf(socket.Loopback)
+	if a.tallied++; a.tallied == places+uint32(len(a.devices)) {
+		a.tallied = 0
+	}
 }
+
+// TallyCalls is how many calls of Tally look at everything.
+const TallyCalls = socket.Loopback + 1 + oob.Devices
 
 // PortLoad is what a port has carried, and its pool.
 type PortLoad struct {

@@ -6,8 +6,38 @@ import (
 
 	"mortise/stack/admin"
 	"mortise/stack/console"
+	"mortise/stack/oob"
+	"mortise/stack/socket"
 	"mortise/stack/wire/wiretest"
 )
+
+// What ports and devices have carried is right when nobody looks at it but Tally, TallyCalls times while bytes go around.
+func TestTally(t *testing.T) {
+	b := newBench(t)
+	last := uint32(socket.Loopback)
+	places := []uint32{oob.PortIndex(0, 0), oob.PortIndex(0, 1), last - 1, last}
+	before := map[uint32]uint64{}
+	for _, i := range places {
+		before[i] = socket.TrafficOf(i).RxBytes
+	}
+	clear(b.asked)
+	for range 3 {
+		for _, i := range places {
+			socket.Answered(i, 1<<31, 60)
+		}
+		for range admin.TallyCalls {
+			b.Tally()
+		}
+	}
+	for _, i := range places {
+		if got := socket.TrafficOf(i).RxBytes - before[i]; got != 3<<31 {
+			t.Errorf("port %d: %d bytes, want %d", i, got, uint64(3<<31))
+		}
+	}
+	if b.asked[0] < 3 {
+		t.Errorf("the device was asked %d times, want 3 or more", b.asked[0])
+	}
+}
 
 // ask sends n echo requests of a payload of 100 bytes to a port, and serves them.
 func (b *bench) ask(vid uint16, n int) (bytes int) {

@@ -140,6 +140,48 @@ func TestNoEventIsMissed(t *testing.T) {
 	b.slots(t)
 }
 
+// A received frame for which no empty slot is left to give the ring in its place is dropped, and counted as that: the ring is whole.
+func TestNoSlotLeft(t *testing.T) {
+	b := newBench(t, true, enettest.Options{})
+	v := &table[0]
+	var kept []uint32
+	for v.free.Len() > 2 { // cannot be: the reserve is for this
+		s, _ := v.free.Get()
+		kept = append(kept, s)
+	}
+	for n := range uint32(5) {
+		b.nic.Inject(b.inband(n))
+	}
+	Poll(0)
+	if got := b.count(NoSlot); got != 3 {
+		t.Errorf("no_slot = %d, want 3", got)
+	}
+	b.noTxSlot.Store(4)
+	if got := b.Dropped(); got != 3+4 {
+		t.Errorf("Dropped = %d, want 7", got)
+	}
+	var got []uint32
+	b.Receive(8, func(f []byte) { got = append(got, number(f)) })
+	if len(got) != 2 || got[0] != 0 || got[1] != 1 {
+		t.Errorf("in-band got %v, want the two that there were slots for", got)
+	}
+	for _, s := range kept {
+		v.free.Put(s)
+	}
+	b.slots(t)
+	for n := range uint32(enet.RingSize) {
+		b.nic.Inject(b.inband(n))
+	}
+	for b.nic.Interrupt() || v.throttled != 0 {
+		clock += 1000
+		Tick(0)
+		Poll(0)
+	}
+	if n := b.Receive(enet.RingSize, func([]byte) {}); n != enet.RingSize {
+		t.Errorf("%d frames through the whole ring afterwards, want %d", n, enet.RingSize)
+	}
+}
+
 // The slot that in-band reads is the one the controller wrote: the same address, no copy.
 func TestCrossingDoesNotCopy(t *testing.T) {
 	b := newBench(t, true, enettest.Options{})

@@ -49,6 +49,10 @@ func TestRandomFrames(t *testing.T) {
 	if got := b.count(Received) + refused; got != n {
 		t.Errorf("received %d + refused by the driver %d = %d, want %d", b.count(Received), refused, got, n)
 	}
+	s := oob.Snapshot(0)
+	if got, want := oob.Dropped(0), s.Dropped(); got != want || got == 0 {
+		t.Errorf("oob.Dropped = %d, want %d", got, want)
+	}
 	if !after.Balanced() || after[oob.Received] != b.count(Received)-b.count(NoSlot) {
 		t.Errorf("companion core: received %d of %d, accepted %d + in-band %d + dropped %d",
 			after[oob.Received], b.count(Received), after.Accepted(), after.Inband(), after.Dropped())

@@ -98,6 +98,19 @@ func Snapshot(dev uint32) (s Stats) {
 	return s
 }
 
+// Dropped returns how many frames of device dev were dropped, modulo 2³²: that of a Snapshot alone, for who asks often.
+//
+//oob:stage inband
+func Dropped(dev uint32) (n uint32) {
+	for b := range banks {
+		d, twin := &banks[b][dev%Devices], &twins[b][dev%Devices]
+		for i := firstDropped; i < EventLost; i++ {
+			n += mmio.Load(&d.count[i]) + mmio.Load(&twin.count[i])
+		}
+	}
+	return n
+}
+
 // Accepted returns the number of frames that the oob stage took.
 //
 //oob:stage any

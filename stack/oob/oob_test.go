@@ -310,6 +310,14 @@ func TestVLANRule(t *testing.T) {
 			t.Errorf("%s: counters (-want +got):\n%s", tc.name, diff)
 		}
 	}
+	// Each device has its own rule: on the other one the VLAN is in-band's.
+	before := Snapshot(1)
+	if action, _ := b.deliver(t, 1, echo); action != Inband {
+		t.Errorf("the other device: Deliver = %#x, want %#x", action, uint32(Inband))
+	}
+	if diff := cmp.Diff([]string{"inband_vlan+1"}, moved(before, Snapshot(1))); diff != "" {
+		t.Errorf("the other device: counters (-want +got):\n%s", diff)
+	}
 }
 
 // TestOwnAddresses: no answer to an address of the machine that is on no oob port; without the entry there is one.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"mortise/stack/neigh"
@@ -41,6 +42,34 @@ func TestUpAndDown(t *testing.T) {
 	if got != cycles {
 		t.Errorf("the other port's socket got %d messages, want %d", got, cycles)
 	}
+	b.checkPools(0, 0)
+}
+
+// A port does not go while somebody has one of its buffers in his hands: they would be two ports' then.
+func TestRemoveWithBuffersOut(t *testing.T) {
+	b := newBench(t)
+	s := b.open(socket.Options{Local: local(anywhere, 5000)})
+	b.arrive(b.site.VFrom(), 40000, 5000, numbered(1))
+	m, status := s.Receive()
+	if status != socket.OK {
+		t.Fatal(status)
+	}
+	i := oob.PortIndex(0, 1)
+	if socket.RemovePort(i) == nil {
+		t.Error("RemovePort of a port that is up = nil")
+	}
+	if held := socket.ShutDown(i); held != 1 {
+		t.Errorf("ShutDown = %d, want the one that is held", held)
+	}
+	if err := socket.RemovePort(i); err == nil || !strings.Contains(err.Error(), "1 buffers") {
+		t.Errorf("RemovePort with a buffer out = %v", err)
+	}
+	if got := socket.PoolStats(i); got.Size != pool || got.Free != pool-1 {
+		t.Errorf("pool %+v, want all but one of %d", got, pool)
+	}
+	m.Release()
+	b.ok(socket.RemovePort(i))
+	b.up(1)
 	b.checkPools(0, 0)
 }
 

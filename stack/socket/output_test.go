@@ -61,6 +61,66 @@ func TestSend(t *testing.T) {
 	b.checkPools(0, 0)
 }
 
+// The checksum of a datagram whose sum is 0 goes out as 0xffff: 0 would say that there is none (RFC 768).
+func TestSendSumOfZero(t *testing.T) {
+	b := newBench(t)
+	s := b.open(socket.Options{Local: local(anywhere, 5000)})
+	b.ok(neigh.Set(untagged, b.peer, [6]byte{2, 1, 1, 1, 1, 1}, true))
+	send := func(data uint16) uint16 {
+		var m socket.Message
+		if got := s.Compose(&m, neigh.Wire(b.peer), 40000); got != socket.OK {
+			t.Fatal(got)
+		}
+		write(&m, binary.BigEndian.AppendUint16(nil, data))
+		if got := s.Send(&m, 2); got != socket.OK {
+			t.Fatal(got)
+		}
+		defer b.nic.Discard()
+		return binary.BigEndian.Uint16(b.nic.Sent()[0][14+20+6:])
+	}
+	// One's complement arithmetic: what adds up to the checksum of no data makes it 0.
+	if got := send(send(0)); got != 0xffff {
+		t.Errorf("checksum %#04x, want 0xffff", got)
+	}
+	divert.Poll(0)
+	b.checkPools(0, 0)
+}
+
+// A group's datagrams stay on the network, whatever the time to live of others is (6.1, RFC 1112).
+func TestMulticastTTL(t *testing.T) {
+	for _, c := range []struct {
+		options socket.Options
+		peer    string
+		want    byte
+	}{
+		{socket.Options{}, "239.1.2.3", 1},
+		{socket.Options{TTL: 9}, "239.1.2.3", 1},
+		{socket.Options{}, "", 64},
+		{socket.Options{TTL: 9}, "", 9},
+	} {
+		t.Run(fmt.Sprintf("%d to %s", c.options.TTL, c.peer), func(t *testing.T) {
+			b := newBench(t)
+			c.options.Local, c.options.Device = local(anywhere, 5000), &untagged
+			s := b.open(c.options)
+			peer := b.peer
+			if c.peer != "" {
+				peer = netip.MustParseAddr(c.peer)
+			}
+			b.ok(neigh.Set(untagged, b.peer, [6]byte{2, 1, 1, 1, 1, 1}, true))
+			var m socket.Message
+			if got := s.Compose(&m, neigh.Wire(peer), 40000); got != socket.OK {
+				t.Fatal(got)
+			}
+			if got := s.Send(&m, 1); got != socket.OK {
+				t.Fatal(got)
+			}
+			if got := b.nic.Sent()[0][14+8]; got != c.want {
+				t.Errorf("%+v to %v: time to live %d, want %d", c.options, peer, got, c.want)
+			}
+		})
+	}
+}
+
 func TestStatus(t *testing.T) {
 	b := newBench(t)
 	s := b.open(socket.Options{Local: local(anywhere, 5000)})
