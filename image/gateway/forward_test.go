@@ -164,13 +164,17 @@ func testForward(t *testing.T, m mode) {
 			fmt.Sprintf(`mortise_forward_matched_frames_total{device="rt0",rule="rule-70"} %d`, n),
 			fmt.Sprintf(`mortise_forward_matched_frames_total{device="lan0",rule="back"} %d`, n), // EtherCAT
 			`mortise_forward_matched_frames_total{device="lan0",rule="both"} 100`,
+			`mortise_forward_latency_seconds_count{device="lan0",rule="both"} 200`, // one for each destination
+			fmt.Sprintf(`mortise_forward_latency_seconds_count{device="rt0",rule="cyclic"} %d`, n),
+			fmt.Sprintf(`mortise_forward_latency_seconds_bucket{device="rt0",rule="rule-70",le="+Inf"} %d`, n),
+			`mortise_forward_latency_seconds_bucket{device="lan0",rule="ptp",le="+Inf"} 1`,
 			`mortise_forward_matched_frames_total{device="lan0",rule="profinet"} 1`,
 			`mortise_forward_matched_frames_total{device="lan0",rule="ptp"} 1`,
 			`mortise_forward_matched_frames_total{device="lan0",rule="avtp"} 1`,
 			`mortise_forward_matched_frames_total{device="lan0",rule="uadp"} 1`,
 		},
-		"/":           {"Forwarding rules", "ethertype=0x88a4 vlan=100 to lan0 pop dst_mac=01:01:05:00:00:00"},
-		"/api/status": {`"name": "back"`, `"help": "src=10.0.0.66/32: drop"`},
+		"/":           {"Forwarding rules", "half, 99 %, all within", "ethertype=0x88a4 vlan=100 to lan0 pop dst_mac=01:01:05:00:00:00"},
+		"/api/status": {`"name": "back"`, `"help": "src=10.0.0.66/32: drop"`, `"below_ns": `},
 	})
 }
 

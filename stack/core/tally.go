@@ -7,13 +7,13 @@ import (
 
 // Tally is what is counted of the frames that one rule sends on to other devices. It holds no pointer; all numbers wrap.
 type Tally struct {
-	// Frames is how many fitted: the core counts those that it does not send on, the devices the others.
-	Frames uint32
 	// Latency has a frame for each destination that it was handed over to: by the ticks of the stage's counter that had passed since the
 	// activation began, in buckets.
 	Latency [Buckets]uint32
 	// Ticks is their sum.
 	Ticks uint32
+	// Frames is how many fitted: the core counts those that it does not send on, the devices the others.
+	Frames uint32
 }
 
 // Buckets is the number of buckets of a latency, a power of two. The first four have a tick each, the others quarters of what lies between a power
@@ -36,7 +36,7 @@ func Count() { (*Tally)(unsafe.Add(nil, Counting)).Frames++ }
 //oob:stage oob
 func HandedOver(ticks uint32) {
 	t := (*Tally)(unsafe.Add(nil, Counting))
-	t.Latency[bucket(ticks)%Buckets]++
+	t.Latency[bucket(ticks)]++
 	t.Ticks += ticks
 }
 
