@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // prometheus writes the Prometheus text. Which lines there are depends on what devices, groups and counters a Status has, and
@@ -33,21 +34,33 @@ func (m *prometheus) append(b []byte, s *Status) []byte {
 		l = newLayout(s)
 		m.layout.Store(l)
 	}
-	var fixed [256]float64
-	v := values(fixed[:0], s)
+	v := values(make([]value, 0, len(l.lines)), s)
 	for i := range l.lines {
 		b = append(b, l.lines[i].text...)
-		b = appendValue(b, v[l.lines[i].value])
+		b = v[l.lines[i].value].append(b)
 		b = append(b, '\n')
 	}
 	return b
 }
 
-func appendValue(b []byte, v float64) []byte {
-	if n := uint64(v); v >= 0 && v < 1<<53 && float64(n) == v {
-		return strconv.AppendUint(b, n, 10)
+// value is a sample's: a whole number, as nearly all are, or a time, which is told in seconds.
+type value struct {
+	n    uint64
+	time bool
+}
+
+func whole(n uint64) value          { return value{n: n} }
+func seconds(d time.Duration) value { return value{uint64(d), true} }
+
+// append appends the value as text.
+func (v value) append(b []byte) []byte {
+	if v.time && v.n%uint64(time.Second) != 0 {
+		return strconv.AppendFloat(b, time.Duration(v.n).Seconds(), 'f', -1, 64)
 	}
-	return strconv.AppendFloat(b, v, 'f', -1, 64)
+	if v.time {
+		v.n /= uint64(time.Second)
+	}
+	return strconv.AppendUint(b, v.n, 10)
 }
 
 // alike reports whether the metrics of a and b differ in values only.
@@ -73,26 +86,27 @@ func alikeGroups(a, b Group) bool {
 		if c.Name != d.Name || c.Kind != d.Kind || c.Unit != d.Unit || c.Help != d.Help {
 			return false
 		}
-		if (c.Latency == nil) != (d.Latency == nil) || c.Latency != nil && !slices.EqualFunc(c.Latency.Buckets, d.Latency.Buckets, func(a, b Bucket) bool {
-			return a.Below == b.Below
-		}) {
+		if c.Latency != d.Latency && !alikeLatencies(c.Latency, d.Latency) {
 			return false
 		}
 	}
 	return true
 }
 
+func alikeLatencies(a, b *Latency) bool {
+	return a != nil && b != nil && slices.EqualFunc(a.Buckets, b.Buckets, func(a, b Bucket) bool { return a.Below == b.Below })
+}
+
 // values appends the values of s to v, in the order in which newLayout's families get their samples.
-func values(v []float64, s *Status) []float64 {
-	v = append(v, 1, s.Uptime.Seconds(),
-		boolean(s.Stage.State == Running), boolean(s.Stage.State == Stopped), boolean(s.Stage.State == Faulted),
-		float64(s.Stage.Activations), s.Stage.Longest.Seconds(), float64(s.Stage.StackHighWater), float64(s.Stage.StackSize),
-		float64(s.Stage.Faults), float64(s.Stage.Restarts), float64(s.Stage.RestartsLastMinute), float64(s.Stage.RestartsPerMinute),
-		boolean(s.Stage.StaysDown))
-	if s.Stage.Fault != nil {
-		v = append(v, 1)
+func values(v []value, s *Status) []value {
+	st := &s.Stage
+	v = append(v, whole(1), seconds(s.Uptime), boolean(st.State == Running), boolean(st.State == Stopped), boolean(st.State == Faulted),
+		whole(st.Activations), seconds(st.Longest), whole(st.StackHighWater), whole(st.StackSize), whole(st.Faults), whole(st.Restarts),
+		whole(uint64(st.RestartsLastMinute)), whole(uint64(st.RestartsPerMinute)), boolean(st.StaysDown))
+	if st.Fault != nil {
+		v = append(v, whole(1))
 	}
-	v = append(v, boolean(s.Crash != nil), float64(s.Runtime.GCs), float64(s.Runtime.HeapBytes), float64(s.Runtime.Goroutines))
+	v = append(v, boolean(s.Crash != nil), whole(s.Runtime.GCs), whole(s.Runtime.HeapBytes), whole(s.Runtime.Goroutines))
 	for i := range s.Devices {
 		d := &s.Devices[i]
 		v = append(v, boolean(d.Up), boolean(d.Diverted), boolean(d.NotRealTime != ""))
@@ -101,11 +115,11 @@ func values(v []float64, s *Status) []float64 {
 	return groupValues(v, s.Groups)
 }
 
-func groupValues(v []float64, groups []Group) []float64 {
+func groupValues(v []value, groups []Group) []value {
 	for i := range groups {
 		for j := range groups[i].Counters {
 			c := &groups[i].Counters[j]
-			v = append(v, float64(c.Value))
+			v = append(v, whole(c.Value))
 			if c.Latency != nil {
 				v = latencyValues(v, c.Latency)
 			}
@@ -115,22 +129,22 @@ func groupValues(v []float64, groups []Group) []float64 {
 }
 
 // latencyValues appends the samples of a histogram: its buckets, each with all that is before it, the one without an end, sum and number.
-func latencyValues(v []float64, l *Latency) []float64 {
+func latencyValues(v []value, l *Latency) []value {
 	n := uint64(0)
 	for i := range l.Buckets {
 		if l.Buckets[i].Below != 0 {
 			n += l.Buckets[i].Frames
-			v = append(v, float64(n))
+			v = append(v, whole(n))
 		}
 	}
-	return append(v, float64(l.Frames), l.Sum.Seconds(), float64(l.Frames))
+	return append(v, whole(l.Frames), seconds(l.Sum), whole(l.Frames))
 }
 
-func boolean(b bool) float64 {
+func boolean(b bool) value {
 	if b {
-		return 1
+		return whole(1)
 	}
-	return 0
+	return whole(0)
 }
 
 // family is a metric with its samples, which the format wants together.
