@@ -320,8 +320,9 @@ func (a *Admin) tallyRules() {
 // describeRule tells of the rule at a place of a device.
 func (a *Admin) describeRule(dev uint32, at int) Rule {
 	d := a.devices[dev]
-	r, t := d.ruling.shown[at], oob.TallyOf(dev, at)
-	r.Matched = uint64(t.Frames)
+	r := d.ruling.shown[at]
+	t, matched := oob.TallyOf(dev, at)
+	r.Matched = uint64(matched)
 	r.Latency = a.latency(&t, d.ruling.sums[at].add(t.Ticks))
 	return r
 }

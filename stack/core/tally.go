@@ -12,7 +12,8 @@ type Tally struct {
 	Latency [Buckets]uint32
 	// Ticks is their sum.
 	Ticks uint32
-	// Frames is how many fitted: the core counts those that it does not send on, the devices the others.
+	// Frames is how many fitted, but for those of one destination that it was handed over to: Latency has them once. The core counts those
+	// that it does not send on, the devices the others.
 	Frames uint32
 }
 
@@ -26,7 +27,7 @@ var Counting = uintptr(unsafe.Pointer(&uncounted))
 
 var uncounted Tally
 
-// Count counts the frame that goes on now.
+// Count counts a frame in Frames.
 //
 //oob:stage oob
 func Count() { (*Tally)(unsafe.Add(nil, Counting)).Frames++ }

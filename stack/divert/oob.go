@@ -57,9 +57,14 @@ looking:
 				} else {
 					if action >= core.Fan {
 						slot = v.fan(slot, n, action)
+						core.Count()
 						v.tally(n)
 					} else if action >= core.Forward {
-						slot = v.forward(slot, action)
+						empty := v.forward(slot, action)
+						if empty == slot { // it was dropped
+							core.Count()
+						}
+						slot = empty
 						v.tally(n)
 					} else if action >= core.Kept {
 						slot = core.Slot(action)
@@ -143,7 +148,6 @@ func (v *device) inbandOrShown(slot, n, i uint32) (action uint32) {
 func (v *device) tally(n uint32) {
 	v.rxForwards++
 	v.rxForwarded += n
-	core.Count()
 }
 
 // leave puts a frame on the list of those that are in-band's.
@@ -190,12 +194,15 @@ func (v *device) forward(slot, action uint32) uint32 {
 	}
 	shift, n := core.Shift(action), core.Length(action)
 	if w.free.Len() <= rxBudget || w.hw.Free() == 0 {
-		w.makeRoom()
+		if w.makeRoom(); w.free.Len() <= rxBudget { // what w's own reception needs stays
+			return v.full(slot)
+		}
 	}
-	// What w's own reception needs stays.
-	if w.free.Len() <= rxBudget || shift != 0 && w.hw.Aligns() && !v.mayCopy() || !w.hw.SendFrom(slot, shift, n) {
-		counters[v.index%Devices][ForwardFull]++
-		return slot
+	if shift != 0 && w.hw.Aligns() && !v.mayCopy() {
+		return v.full(slot)
+	}
+	if !w.hw.SendFrom(slot, shift, n) {
+		return v.full(slot)
 	}
 	core.HandedOver(elapsed())
 	counters[w.index%Devices][TxForward]++
@@ -203,6 +210,15 @@ func (v *device) forward(slot, action uint32) uint32 {
 	v.forwarded = 1
 	empty, _ := w.free.Get()
 	return empty
+}
+
+// full counts the frame in slot, which there is no room for, and returns slot.
+//
+//oob:stage oob
+//go:noinline
+func (v *device) full(slot uint32) uint32 {
+	counters[v.index%Devices][ForwardFull]++
+	return slot
 }
 
 // maxFan bounds the destinations of a frame.

@@ -301,7 +301,8 @@ func TestTallies(t *testing.T) {
 		got := oob.Matched(0)
 		for i := range matched {
 			sum := uint32(0)
-			for _, n := range oob.TallyOf(0, i).Latency {
+			tally, _ := oob.TallyOf(0, i)
+			for _, n := range tally.Latency {
 				sum += n
 			}
 			if got[i] != matched[i] || sum != handedOver[i] {

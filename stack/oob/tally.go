@@ -79,16 +79,13 @@ func (r *ruling) install(set *forward.Classifier, counted *[2 * rules.Max]core.T
 //
 //oob:stage inband
 func Matched(dev uint32) (n [rules.Max]uint32) {
-	dev %= Devices
 	for i := range n {
-		if r := &ruled[dev]; r.of != nil && r.of.Table.All.Has(i) {
-			n[i] = mmio.Load(&tallies[dev][r.place[i]].Frames)
-		}
+		_, n[i] = TallyOf(dev, i)
 	}
 	return n
 }
 
-// TicksOf returns TallyOf's Ticks.
+// TicksOf returns the Ticks that TallyOf does.
 //
 //oob:stage inband
 func TicksOf(dev uint32, i int) uint32 {
@@ -96,19 +93,23 @@ func TicksOf(dev uint32, i int) uint32 {
 	return mmio.Load(&tallies[dev][ruled[dev].place[i%rules.Max]].Ticks)
 }
 
-// TallyOf returns what is counted of rule number i of device dev: see core.Tally. Nobody calls Configure meanwhile.
+// TallyOf returns what is counted of rule number i of device dev, and how many frames fitted it. Nobody calls Configure meanwhile.
 //
 //oob:stage inband
-func TallyOf(dev uint32, i int) (t core.Tally) {
+func TallyOf(dev uint32, i int) (t core.Tally, matched uint32) {
 	dev %= Devices
 	r := &ruled[dev]
 	if i < 0 || i >= rules.Max || r.of == nil || !r.of.Table.All.Has(i) {
-		return t
+		return t, 0
 	}
 	from := &tallies[dev][r.place[i]]
 	t.Frames, t.Ticks = mmio.Load(&from.Frames), mmio.Load(&from.Ticks)
+	matched = t.Frames
 	for b := range t.Latency {
 		t.Latency[b] = mmio.Load(&from.Latency[b])
+		if r.of.Rule[i].Outs == 1 {
+			matched += t.Latency[b]
+		}
 	}
-	return t
+	return t, matched
 }
