@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"testing"
 	"time"
 
@@ -10,8 +11,74 @@ import (
 	"mortise/stack/wire/wiretest"
 )
 
-// socktestPort is the UDP port of tasks/socktest.
-const socktestPort = 7008
+// The UDP ports of tasks/socktest: its answer, its echo, and that of a goroutine.
+const (
+	socktestPort = 7008
+	taskEcho     = 7009
+	connEcho     = 7010
+)
+
+// fragments returns the frames of a datagram from the peer on the VLAN, cut for an MTU of 1,500.
+func (r *rig) fragments(port, id uint16, data []byte) (frames [][]byte) {
+	h := r.header(vlanTag)
+	h.ID = id
+	udp := wire.AppendUDP(nil, &wire.Header{SrcIP: h.SrcIP, DstIP: h.DstIP}, 40000, port, data)[34 : 34+8+len(data)]
+	for off := 0; off < len(udp); off += 1480 {
+		n := min(1480, len(udp)-off)
+		f := append(wire.AppendIPv4(nil, h, wire.ProtoUDP, n), udp[off:off+n]...)
+		f = append(f, make([]byte, max(wire.MinLen-len(f), 0))...)
+		frames = append(frames, wiretest.IP(f, func(ip []byte) {
+			flags := uint16(off / 8)
+			if off+n < len(udp) {
+				flags |= 0x2000
+			}
+			binary.BigEndian.PutUint16(ip[6:], flags)
+		}))
+	}
+	return frames
+}
+
+// whole waits for the fragments of a datagram on the VLAN and returns its payload, and how many they were. Other frames are passed over.
+func (r *rig) whole() (data []byte, parts int, err error) {
+	const typ, ip = 16, 18
+	got, last, id := map[int][]byte{}, -1, -1
+	for size := 0; last < 0 || size < last; {
+		b, err := r.rt.Receive(replyLimit)
+		if err != nil {
+			return nil, len(got), fmt.Errorf("%d bytes of %d in %d fragments: %w", size, last, len(got), err)
+		}
+		if len(b) < ip+20 || !bytes.Equal(b[typ:ip], []byte{8, 0}) || b[ip+9] != 17 || wire.Checksum(b[ip:ip+20], 0) != 0 {
+			continue
+		}
+		frag, n := binary.BigEndian.Uint16(b[ip+6:]), int(binary.BigEndian.Uint16(b[ip+2:]))-20
+		if frag&0x3fff == 0 {
+			continue // whole by itself
+		}
+		if k := int(binary.BigEndian.Uint16(b[ip+4:])); id >= 0 && k != id {
+			return nil, len(got), fmt.Errorf("identifications %#x and %#x", id, k)
+		} else {
+			id = k
+		}
+		off := int(frag&0x1fff) * 8
+		if got[off] != nil || frag&0x4000 != 0 {
+			return nil, len(got), fmt.Errorf("a second fragment at %d, or one with Don't Fragment: %#x", off, frag)
+		}
+		got[off] = b[ip+20 : ip+20+n]
+		if size += n; frag&0x2000 == 0 {
+			last = off + n
+		}
+	}
+	udp := make([]byte, last)
+	for off, b := range got {
+		copy(udp[off:], b)
+	}
+	h := r.header(vlanTag)
+	pseudo := append(append(append([]byte{}, h.SrcIP[:]...), h.DstIP[:]...), udp...)
+	if wire.Checksum(pseudo, wire.ProtoUDP+uint32(last)) != 0 || int(binary.BigEndian.Uint16(udp[4:])) != last {
+		return nil, len(got), fmt.Errorf("the checksum or the length of %d bytes is wrong: %x", last, udp[:8])
+	}
+	return udp[8:], len(got), nil
+}
 
 // A datagram in fragments reaches the task whole, also when they come in another order; the task gets a copy of each frame of the VLAN
 // as it came, of what the stack answers itself, too, and none of others.
@@ -26,21 +93,7 @@ func TestSocketsInOob(t *testing.T) {
 	for i := 0; i < len(data); i += 4 {
 		sum += binary.BigEndian.Uint32(data[i:])
 	}
-	h := r.header(vlanTag)
-	h.ID = 0x4711
-	udp := wire.AppendUDP(nil, &wire.Header{SrcIP: h.SrcIP, DstIP: h.DstIP}, 40000, socktestPort, data)[34:]
-	var frames [][]byte
-	for off := 0; off < len(udp); off += 1480 {
-		n := min(1480, len(udp)-off)
-		f := append(wire.AppendIPv4(nil, h, wire.ProtoUDP, n), udp[off:off+n]...)
-		frames = append(frames, wiretest.IP(f, func(ip []byte) {
-			flags := uint16(off / 8)
-			if off+n < len(udp) {
-				flags |= 0x2000
-			}
-			binary.BigEndian.PutUint16(ip[6:], flags)
-		}))
-	}
+	frames := r.fragments(socktestPort, 0x4711, data)
 	frames[0], frames[2] = frames[2], frames[0]
 	echo := wire.AppendUDP(nil, r.header(vlanTag), 40000, 7, []byte("echo"))
 	ours := append(frames, echo)
@@ -88,6 +141,35 @@ func TestSocketsInOob(t *testing.T) {
 	for _, c := range copies {
 		if bytes.Contains(c, []byte("untagged")) {
 			t.Error("a copy of a frame that was not on the VLAN")
+		}
+	}
+
+	for _, c := range []struct {
+		name string
+		port uint16
+		size int
+	}{
+		{"the task, 8 KiB", taskEcho, 8192},
+		{"the task, 64 KiB", taskEcho, 65507},
+		{"a goroutine, 8 KiB", connEcho, 8192},
+		{"a goroutine, 64 KiB", connEcho, 65507},
+	} {
+		data := wiretest.Payload(c.size, byte(c.size))
+		for _, f := range r.fragments(c.port, uint16(c.size), data) {
+			if err := r.rt.Send(f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, parts, err := r.whole()
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		if c.port == taskEcho {
+			data[c.size-1]++
+		}
+		if !bytes.Equal(got, data) || parts != (c.size+8+1479)/1480 {
+			t.Errorf("%s: came back as %d bytes in %d fragments, or others", c.name, len(got), parts)
 		}
 	}
 }

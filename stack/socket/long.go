@@ -234,10 +234,10 @@ func (m *Message) finish(tos, id uint32) {
 			flags = moreFragments
 		}
 		h := wire.IPv4At(to)
-		h.Head = versionIHL | tos<<8 | wire.Swap16(n+wire.IPv4Len)<<16
-		h.Frag = id | wire.Swap16(reassembly.Begin(slot)/8)<<16 | flags
-		h.Proto, h.Src, h.Dst = life, src, dst
-		h.Proto = life | wire.Sum(to, wire.IPv4Len, 0)<<16
+		head := versionIHL | tos<<8 | wire.Swap16(n+wire.IPv4Len)<<16
+		frag := id | wire.Swap16(reassembly.Begin(slot)/8)<<16 | flags
+		h.Head, h.Frag, h.Src, h.Dst = head, frag, src, dst
+		h.Proto = life | wire.HeaderSum(head, frag, life, src, dst)<<16
 		if slot != m.slot {
 			e, f := wire.EthernetAt(memory.Frame(m.slot)), wire.EthernetAt(memory.Frame(slot))
 			f.Dst0, f.Dst2, f.Src0, f.SrcType = e.Dst0, e.Dst2, e.Src0, e.SrcType

@@ -47,12 +47,12 @@ func Add(a, b uint32) uint32 {
 // HeaderValid reports whether the checksum of a 20-byte IPv4 header is right, given its words.
 //
 //oob:stage any
-func HeaderValid(w0, w1, w2, w3, w4 uint32) bool { return headerSum(w0, w1, w2, w3, w4) == 0 }
+func HeaderValid(w0, w1, w2, w3, w4 uint32) bool { return HeaderSum(w0, w1, w2, w3, w4) == 0 }
 
-// headerSum returns the checksum of a 20-byte IPv4 header, given its words: 0 if it holds its own.
+// HeaderSum returns the checksum of a 20-byte IPv4 header, given its words: 0 if it holds its own.
 //
 //oob:stage any
-func headerSum(w0, w1, w2, w3, w4 uint32) uint32 {
+func HeaderSum(w0, w1, w2, w3, w4 uint32) uint32 {
 	s := uint64(w0) + uint64(w1) + uint64(w2) + uint64(w3) + uint64(w4)
 	return Fold(Add(uint32(s), uint32(s>>32))) ^ 0xffff
 }
@@ -82,7 +82,7 @@ func sumGo(addr uintptr, n, sum uint32) uint32 {
 func sumUDPGo(packet uintptr, n uint32) uint32 {
 	ip, u := IPv4At(packet), UDPAt(packet+IPv4Len)
 	pseudo := ProtoUDP<<8 + u.Checksum&0xffff
-	return headerSum(ip.Head, ip.Frag, ip.Proto, ip.Src, ip.Dst)<<16 | sumGo(packet+addresses, n+IPv4Len-addresses, pseudo)
+	return HeaderSum(ip.Head, ip.Frag, ip.Proto, ip.Src, ip.Dst)<<16 | sumGo(packet+addresses, n+IPv4Len-addresses, pseudo)
 }
 
 // SelfTest compares Sum and SumUDP with the plain Go versions over the size bytes of scratch memory at addr (a multiple of four,

@@ -9,6 +9,7 @@ const (
 	datagram = 1 << iota
 	room
 	frame
+	whole
 )
 
 // typeCopy is the EtherType that copies are sent with: one for local experiments (0x88b5), in wire order.
@@ -29,8 +30,32 @@ func Run() {
 	if bits&(datagram|room) == datagram|room {
 		answer()
 	}
-	waiting.Wait(datagram | frame)
+	if bits&whole != 0 {
+		back()
+	}
+	waiting.Wait(datagram | frame | whole)
 }
+
+// back sends a datagram of any size back in the fragments that it came in. It reads its first bytes as a task would that has to, and adds one to the
+// last.
+//
+//oob:stage oob
+func back() {
+	m, status := echoed.Receive()
+	if status != socket.OK {
+		return
+	}
+	n := m.Whole()
+	var begin [headBytes]byte
+	m.Read(begin[:])
+	m.Rewind()
+	m.Skip(n - 1)
+	m.SetByte(0, m.Byte(0)+1)
+	echoed.ReplyLong(m, n)
+}
+
+// headBytes is what back reads.
+const headBytes = 16
 
 // copied sends a copy of a frame back, under another EtherType.
 //
@@ -53,7 +78,7 @@ func answer() {
 	if status != socket.OK {
 		return
 	}
-	whole, sum := m.Whole(), uint32(0)
+	size, sum := m.Whole(), uint32(0)
 	for range maxParts { //oob:loop maxParts there are no more
 		for i := range uint32(maxWords) { //oob:loop maxWords i counts them
 			if 4*i+4 > m.Len {
@@ -67,7 +92,7 @@ func answer() {
 	}
 	var reply socket.Message
 	if asked.Compose(&reply, m.Peer, m.PeerPort) == socket.OK {
-		reply.SetWord(0, whole)
+		reply.SetWord(0, size)
 		reply.SetWord(4, sum)
 		asked.Send(&reply, 8)
 	}

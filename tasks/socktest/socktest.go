@@ -1,11 +1,14 @@
 // Package socktest is an oob task that does with sockets what tests want to see from outside: what comes to a UDP port, in fragments
-// or not, is answered with its size and the sum of its words; a copy of each frame on VLAN 42 goes back under another EtherType. It waits for both by a
-// set of stack/poll. It is in a test image only.
+// or not, is answered with its size and the sum of its words; what comes to another goes back whole; a copy of each frame on VLAN 42 goes back under
+// another EtherType. It waits for all of them by a set of stack/poll. Beside it a goroutine echoes by the same kind of socket. It is in a test image
+// only.
 //
 // Stage: Run oob, the rest in-band.
 package socktest
 
 import (
+	"log"
+	"net"
 	"net/netip"
 
 	"mortise/stack/neigh"
@@ -15,8 +18,12 @@ import (
 	"mortise/stack/task"
 )
 
-// Port is the UDP port on VLAN 42 of the first device.
-const Port = 7008
+// The UDP ports on VLAN 42 of the first device.
+const (
+	Port       = 7008 // answered with size and sum
+	EchoPort   = 7009 // sent back by the task, the last byte one more
+	InbandPort = 7010 // sent back by a goroutine
+)
 
 // Bounds of a datagram: its parts, and the words of one.
 const (
@@ -26,8 +33,8 @@ const (
 
 // Set before the stage starts.
 var (
-	asked, all socket.Socket
-	waiting    poll.Set
+	asked, all, echoed socket.Socket
+	waiting            poll.Set
 )
 
 // Task describes the task.
@@ -43,6 +50,32 @@ func Open(id uint32) (err error) {
 	if all, err = socket.OpenRaw(socket.AllFrames, socket.Options{Task: id, Device: &vlan}); err != nil {
 		return err
 	}
-	waiting, err = poll.New(id, poll.Readable(asked), poll.Writable(asked), poll.Readable(all))
-	return err
+	echoed, err = socket.OpenUDP(socket.Options{Task: id, Local: netip.AddrPortFrom(netip.IPv4Unspecified(), EchoPort), Device: &vlan})
+	if err != nil {
+		return err
+	}
+	waiting, err = poll.New(id, poll.Readable(asked), poll.Writable(asked), poll.Readable(all), poll.Readable(echoed))
+	if err != nil {
+		return err
+	}
+	c, err := socket.ListenPacket(socket.Options{Local: netip.AddrPortFrom(netip.IPv4Unspecified(), InbandPort), Device: &vlan})
+	if err != nil {
+		return err
+	}
+	go echo(c)
+	return nil
+}
+
+// echo sends back what comes, for ever.
+func echo(c net.PacketConn) {
+	buf := make([]byte, socket.MaxDatagram)
+	for {
+		n, from, err := c.ReadFrom(buf)
+		if err != nil {
+			return
+		}
+		if _, err := c.WriteTo(buf[:n], from); err != nil {
+			log.Print("socktest: ", err)
+		}
+	}
 }
