@@ -21,7 +21,7 @@ import (
 // addPorts sets up the oob ports that the tables name: for the companion core, for sockets, and the front caches.
 func (g *gatewayImage) addPorts() (err error) {
 	socket.Setup(memory, divert.Devices*divert.SlotsPerDevice, socket.Hooks{
-		Bound: oob.Bind, Kick: kickSockets, Join: g.joinGroup,
+		Bound: oob.Bind, Kick: kickSockets, Join: g.joinGroup, Consume: oob.Consume,
 		Listen: func(dev uint32, on bool) { g.devices[dev].Listen(on) },
 	})
 	g.admin, err = admin.New(g.tables, admin.Hooks{

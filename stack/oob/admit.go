@@ -16,6 +16,7 @@ const (
 	proceed  = ^uint32(0)
 	accepted = ^uint32(1)
 	sentOn   = ^uint32(2) // or is sent on by a rule, the number of which comes along
+	consumed = ^uint32(3) // or is a raw socket's, on a port whose index comes along
 )
 
 // admit decides on a frame that is not plainly for the device: by the rules and programs that come ahead of everything else, if
@@ -52,6 +53,11 @@ func (d *device) admit(addr uintptr, n uint32) (action, rest uint32) {
 	if d.program != 0 && on != accepted {
 		if on = d.ask(addr, n); on < accepted {
 			return on, 0
+		}
+	}
+	if d.consuming != 0 {
+		if i, ok := d.consumes(addr, n, on == accepted); ok {
+			return consumed, i
 		}
 	}
 	return on, n - wire.EthernetLen

@@ -22,6 +22,9 @@ func (d *device) arp(p *port, addr, packet uintptr, n uint32) uint32 {
 	}
 	op := a.Op
 	if p.addr == 0 || a.TargetIP != p.addr || op != wire.ARPRequest && op != wire.ARPReply {
+		if s, ok := socket.FindRaw(p.index, wire.TypeARP); ok {
+			return d.queued(p, socket.PutFrame(s, p.index, addr, uint32(packet-addr)+n))
+		}
 		return d.skip(InbandARP)
 	}
 	mac0, mac4 := a.SenderMAC0, uint32(a.SenderMAC4)

@@ -77,9 +77,10 @@ type tables struct {
 	twin    uintptr // the *device for frames that a rule or the program accepts
 	// answered is the *port that the last answer was for, and in the low bits which of the counters from UDPEcho on it is: see
 	// Answered. 0: the twin's.
-	answered uintptr
-	fanned   uint32 // the rule of the last frame for several destinations
-	judged   Judged // by the program
+	answered  uintptr
+	consuming uint32 // ports that have a raw socket for IPv4: see Consume
+	fanned    uint32 // the rule of the last frame for several destinations
+	judged    Judged // by the program
 }
 
 // The offsets are what they are said to be.
@@ -224,6 +225,9 @@ func (d *device) configure(c *DeviceConfig, dev uint32) {
 		p := &programs[d.bank()][dev]
 		*p = *c.Program
 		d.plain, d.program = ^uint32(0), uintptr(unsafe.Pointer(p))
+	}
+	if d.consuming = consuming[dev]; d.consuming != 0 {
+		d.plain = ^uint32(0)
 	}
 	d.services.reset(&banks[serving[dev]%uint32(len(banks))][dev].services)
 	d.port[noPort].dev, d.port[noPort].index = dev, ^uint32(0)

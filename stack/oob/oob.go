@@ -66,6 +66,9 @@ func Deliver(dev Device, addr uintptr, n uint32) uint32 {
 			if action == sentOn {
 				return d.sendOn(addr, n, rest)
 			}
+			if action == consumed {
+				return d.consume(addr, n, rest)
+			}
 			return action
 		}
 		dst0 = e.Dst0

@@ -62,7 +62,8 @@ func newBenchWith(t *testing.T, o enettest.Options) *bench {
 	b.ok(oob.Configure(&c, divert.Adopt))
 	socket.Setup(rings.Memory, divert.Devices*divert.SlotsPerDevice, socket.Hooks{
 		Bound: oob.Bind, Kick: socket.Kicked, Join: func(neigh.Port, netip.Addr, bool) error { return nil },
-		Listen: func(_ uint32, on bool) { b.dev.Listen(on) },
+		Consume: oob.Consume,
+		Listen:  func(_ uint32, on bool) { b.dev.Listen(on) },
 	})
 	b.up(0)
 	b.up(1)

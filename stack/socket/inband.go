@@ -12,6 +12,7 @@ import (
 	"mortise/stack/neigh"
 	"mortise/stack/reassembly"
 	"mortise/stack/task"
+	"mortise/stack/wire"
 )
 
 // Errors of Open and its like, wrapped with what was asked for.
@@ -55,6 +56,7 @@ var state struct {
 	lists     [Max]uint16 // the UDP port of each list, 0: free
 	join      func(port neigh.Port, group netip.Addr, member bool) error
 	kick      func()
+	consume   func(i uint32, on bool) error
 	listen    func(dev uint32, on bool)
 	listening [MaxListeners]uint32 // their devices
 }
@@ -67,6 +69,9 @@ type Hooks struct {
 	Kick func()
 	// Listen has Show called for each frame of a device, or no longer. nil: there are no sockets for all frames.
 	Listen func(dev uint32, on bool)
+	// Consume gives all IPv4 packets of the port of an index to the raw socket that is open for them, or no longer; an error refuses it. nil: there
+	// are no such sockets.
+	Consume func(i uint32, on bool) error
 	// Join lets frames to a multicast group in from a port, or no longer.
 	Join func(port neigh.Port, group netip.Addr, member bool) error
 }
@@ -76,6 +81,7 @@ type Hooks struct {
 //oob:stage init
 func Setup(m frame.Memory, firstSlot uint32, h Hooks) {
 	memory = m
+	state.consume = h.Consume
 	state.bound, state.join, state.kick, state.listen = h.Bound, h.Join, h.Kick, h.Listen
 	state.stock = nil
 	for s := m.Slots; s > firstSlot; s-- {
@@ -161,6 +167,9 @@ func (s Socket) Close() error {
 			_ = join(ports[q.device-1].name, neigh.Addr(q.addr), false)
 		}
 	case raw:
+		if q.port == wire.TypeIPv4 {
+			_ = state.consume(q.device-1, false)
+		}
 		listen(-1)
 	case rawAll:
 		closeAll(uint32(s % Max))

@@ -97,7 +97,7 @@ func TestRefused(t *testing.T) {
 			t.Errorf("%s: %v, want an error with %q", c.name, err, c.want)
 		}
 	}
-	for _, typ := range []uint16{0x0800, 0x0806, 0x8100, 46} {
+	for _, typ := range []uint16{0x8100, 0x88a8, 46} {
 		if _, err := socket.OpenRaw(typ, socket.Options{Device: &vlan}); err == nil {
 			t.Errorf("EtherType %#x: no error", typ)
 		}

@@ -11,8 +11,19 @@ import (
 // AllFrames, in the place of an EtherType, stands for all frames.
 const AllFrames = 3
 
-// OpenRaw opens a raw socket on an oob port. Frames of an EtherType that is neither IPv4 nor ARP are its, whole; of AllFrames it
-// gets a copy, as they came, whatever becomes of them.
+// The EtherTypes that have rules of their own.
+const (
+	typeIPv4 = 0x0800
+	typeARP  = 0x0806
+	typeCTag = 0x8100
+	typeSTag = 0x88a8
+)
+
+// OpenRaw opens a raw socket on an oob port. Frames of an EtherType are its, whole, and nobody else's; of AllFrames it gets a copy, as they
+// came, whatever becomes of them.
+//
+// IPv4: all packets that the port takes as IPv4, whatever they carry: neither UDP sockets nor the stage's echo services get any. Not on a port with
+// rules. ARP: what does not concern the port's own address, for which the stage goes on to answer and to learn.
 //
 //oob:stage inband
 func OpenRaw(etherType uint16, o Options) (Socket, error) {
@@ -24,8 +35,13 @@ func OpenRaw(etherType uint16, o Options) (Socket, error) {
 	if etherType == AllFrames {
 		return openAll(o)
 	}
-	if etherType < 0x600 || etherType == 0x0800 || etherType == 0x0806 || etherType == 0x8100 || etherType == 0x88a8 {
-		return 0, fmt.Errorf("socket: EtherType %#04x: want one from 0x0600 on that is not IPv4, ARP or a tag, or AllFrames: %w", etherType, ErrOption)
+	switch {
+	case etherType < 0x600 || etherType == typeCTag || etherType == typeSTag:
+		return 0, fmt.Errorf("socket: EtherType %#04x: want one from 0x0600 on that is no tag's, or AllFrames: %w", etherType, ErrOption)
+	case (etherType == typeIPv4 || etherType == typeARP) && *o.Device == neigh.Loopback:
+		return 0, fmt.Errorf("socket: EtherType %#04x: the loopback port has no such frames, but what sockets send: %w", etherType, ErrOption)
+	case etherType == typeIPv4 && state.consume == nil:
+		return 0, fmt.Errorf("socket: EtherType %#04x: nothing gives it: %w", etherType, ErrOption)
 	}
 	q, s, err := open(o)
 	if err != nil {
@@ -39,6 +55,13 @@ func OpenRaw(etherType uint16, o Options) (Socket, error) {
 	}
 	q.kind = raw
 	listen(1)
+	if etherType == typeIPv4 {
+		if err := state.consume(q.device-1, true); err != nil {
+			q.kind = closed
+			listen(-1)
+			return 0, fmt.Errorf("socket: EtherType %#04x: %w: %w", etherType, err, ErrOption)
+		}
+	}
 	return Socket(s), nil
 }
 

@@ -2,13 +2,16 @@ package socket_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"mortise/stack/divert"
 	"mortise/stack/neigh"
+	"mortise/stack/oob"
 	"mortise/stack/socket"
 	"mortise/stack/wire"
 	"mortise/stack/wire/wiretest"
@@ -144,6 +147,104 @@ func TestRaw(t *testing.T) {
 	}
 	divert.Poll(0)
 	b.checkPools(0, 0)
+}
+
+// A raw socket for IPv4 gets all of its port's packets, whole, and nobody else gets any; other ports and EtherTypes go on as they did, and so does
+// the port itself when the socket is closed. What rules and programs drop or leave to in-band it does not get.
+func TestRawIPv4(t *testing.T) {
+	b := newBench(t)
+	if _, err := socket.OpenRaw(0x0800, socket.Options{Device: &untagged}); err == nil || !strings.Contains(err.Error(), "the port has rules") {
+		t.Errorf("on a port with rules: %v", err)
+	}
+	u := b.open(socket.Options{Local: local(anywhere, 5000)})
+	s, err := socket.OpenRaw(0x0800, socket.Options{Device: &vlan, Queue: 4})
+	b.ok(err)
+	if _, err := socket.OpenRaw(0x0800, socket.Options{Device: &vlan}); !errors.Is(err, socket.ErrInUse) {
+		t.Errorf("a second one: %v", err)
+	}
+	vh, h := b.site.VFrom(), b.site.From()
+	ping, _ := wiretest.Ping(vh, 1, []byte("ping"))
+	request, reply := wiretest.Who(vh, b.site.MAC, b.site.MAC)
+	elsewhere := *vh
+	elsewhere.DstIP = [4]byte{192, 0, 2, 1}
+	priority := append([]byte{}, wire.AppendUDP(nil, vh, 40000, 5000, []byte("twice tagged"))...)
+	priority = append(priority[:12:12], append([]byte{0x88, 0xa8, 0, 7}, priority[12:]...)...)
+	ours := [][]byte{
+		wire.AppendUDP(nil, vh, 40000, 5000, []byte("to a UDP socket's port")), ping, wire.AppendUDP(nil, vh, 40000, 7, []byte("echo")),
+		wire.AppendUDP(nil, &elsewhere, 1, 2, []byte("for another address")), priority,
+		piece(vh, datagram(vh, 40000, 5000, make([]byte, 3000)), 1480, 1480),
+	}
+	before := oob.Snapshot(0)
+	for _, f := range ours {
+		b.bring(f)
+		m, status := s.Receive()
+		if status != socket.OK || !bytes.Equal(payload(m), f) {
+			t.Fatalf("%v, %x, want %x", status, payload(m), f)
+		}
+		m.Release()
+	}
+	if sent := b.sent(); len(sent) != 0 || u.Readable() != 0 {
+		t.Errorf("%d answers, %d messages at the UDP socket", len(sent), u.Readable())
+	}
+	b.bring(request, wire.AppendUDP(nil, h, 40000, 5000, []byte("the other port")))
+	if sent := b.sent(); len(sent) != 1 || !bytes.Equal(sent[0], reply) || u.Readable() != 1 || s.Readable() != 0 {
+		t.Errorf("answers %x, want that to an ARP request; %d messages at the UDP socket", sent, u.Readable())
+	}
+	for range 6 {
+		b.bring(ping)
+	}
+	after := oob.Snapshot(0)
+	if got := after[oob.SocketFull] - before[oob.SocketFull]; got != 2 || !after.Balanced() {
+		t.Errorf("socket_full moved by %d, want 2", got)
+	}
+	b.ok(s.Close())
+	b.bring(ping, ours[0])
+	if sent := b.sent(); len(sent) != 1 || u.Readable() != 2 {
+		t.Errorf("closed: %d answers to a ping; %d messages at the UDP socket", len(sent), u.Readable())
+	}
+	for m, status := u.Receive(); status == socket.OK; m, status = u.Receive() {
+		m.Release()
+	}
+	b.checkPools(0, 0)
+}
+
+// A raw socket for ARP gets what does not concern the port's address; for that the stage goes on to answer.
+func TestRawARP(t *testing.T) {
+	b := newBench(t)
+	s, err := socket.OpenRaw(0x0806, socket.Options{Device: &vlan})
+	b.ok(err)
+	h := b.site.VFrom()
+	own, reply := wiretest.Who(h, b.site.MAC, b.site.MAC)
+	about := *h
+	about.DstIP = [4]byte{10, 0, 42, 200}
+	other := wire.AppendARP(nil, &about, 1, [6]byte{})
+	about.DstIP = about.SrcIP
+	gratuitous := wire.AppendARP(nil, &about, 1, [6]byte{})
+	b.bring(own, other, gratuitous)
+	if sent := b.sent(); len(sent) != 1 || !bytes.Equal(sent[0], reply) {
+		t.Errorf("answers %x, want %x", sent, reply)
+	}
+	for _, want := range [][]byte{other, gratuitous} {
+		m, status := s.Receive()
+		if status != socket.OK || !bytes.Equal(payload(m), want) {
+			t.Errorf("%v, %x, want %x", status, payload(m), want)
+		}
+		m.Release()
+	}
+	inband := 0
+	b.dev.Receive(8, func([]byte) { inband++ })
+	b.ok(s.Close())
+	b.bring(other)
+	b.dev.Receive(8, func([]byte) { inband += 10 })
+	if inband != 10 || s.Readable() != 0 {
+		t.Errorf("in-band got %d, want one frame, when the socket is closed", inband)
+	}
+	b.checkPools(0, 0)
+	for _, typ := range []uint16{0x0800, 0x0806} {
+		if _, err := socket.OpenRaw(typ, socket.Options{Device: &lo}); err == nil || !strings.Contains(err.Error(), "loopback") && !errors.Is(err, socket.ErrNoPort) {
+			t.Errorf("EtherType %#x on the loopback port: %v", typ, err)
+		}
+	}
 }
 
 func TestMany(t *testing.T) {
