@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -170,6 +171,19 @@ func TestSocketsInOob(t *testing.T) {
 		}
 		if !bytes.Equal(got, data) || parts != (c.size+8+1479)/1480 {
 			t.Errorf("%s: came back as %d bytes in %d fragments, or others", c.name, len(got), parts)
+		}
+	}
+	page, err := r.get("/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"mortise_fragments_sent_datagrams_total 4\n", "mortise_fragments_sent_fragments_total 102\n", "mortise_fragments_incomplete_datagrams 0\n",
+		"mortise_fragments_expired_datagrams_total 0\n", "mortise_fragments_busy_datagrams_total 0\n", "mortise_fragments_no_ident_datagrams_total 0\n",
+		`fragment_kept_frames_total{device="rt0"} `,
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("/metrics has no %q", want)
 		}
 	}
 }
