@@ -117,30 +117,18 @@ func open(o Options) (*sock, uint32, error) {
 	if o.Queue == 0 {
 		o.Queue = QueueSize
 	}
-	if o.TTL == 0 {
-		o.TTL = defaultTTL
-	}
-	if o.MulticastTTL == 0 {
-		o.MulticastTTL = defaultMulticastTTL
+	if err := o.checkMarks(); err != nil {
+		return nil, 0, err
 	}
 	switch {
 	case o.Queue < 1 || o.Queue > QueueSize:
 		return nil, 0, fmt.Errorf("socket: a queue of %d messages, want 1 to %d: %w", o.Queue, QueueSize, ErrOption)
-	case o.TTL < 1 || o.TTL > 255 || o.TOS < 0 || o.TOS > 255 || o.PCP < 0 || o.PCP > 7:
-		return nil, 0, fmt.Errorf("socket: TTL %d, TOS %d, PCP %d: want 1 to 255, 0 to 255, 0 to 7: %w", o.TTL, o.TOS, o.PCP, ErrOption)
-	case o.MulticastTTL < 1 || o.MulticastTTL > 255:
-		return nil, 0, fmt.Errorf("socket: TTL %d for groups: want 1 to 255: %w", o.MulticastTTL, ErrOption)
 	case o.Policy == DropOldest && o.Task >= task.MaxTasks:
 		return nil, 0, fmt.Errorf("socket: drop-oldest is for sockets of tasks: %w", ErrOption)
 	}
 	q := &socks[s]
-	*q = sock{
-		task: o.Task, policy: o.Policy, limit: uint32(o.Queue), ttl: uint32(o.TTL), tos: uint32(o.TOS), pcp: uint32(o.PCP),
-		multicastTTL: uint32(o.MulticastTTL),
-	}
-	if o.DontFragment {
-		q.whole = 1
-	}
+	*q = sock{task: o.Task, policy: o.Policy, limit: uint32(o.Queue)}
+	q.mark(&o)
 	if o.Device != nil {
 		i, ok := index(*o.Device)
 		if !ok {
@@ -149,6 +137,53 @@ func open(o Options) (*sock, uint32, error) {
 		q.device = i + 1
 	}
 	return q, s, nil
+}
+
+// checkMarks fills in what Options say of what is sent, and checks it.
+func (o *Options) checkMarks() error {
+	if o.TTL == 0 {
+		o.TTL = defaultTTL
+	}
+	if o.MulticastTTL == 0 {
+		o.MulticastTTL = defaultMulticastTTL
+	}
+	switch {
+	case o.TTL < 1 || o.TTL > 255 || o.TOS < 0 || o.TOS > 255 || o.PCP < 0 || o.PCP > 7:
+		return fmt.Errorf("socket: TTL %d, TOS %d, PCP %d: want 1 to 255, 0 to 255, 0 to 7: %w", o.TTL, o.TOS, o.PCP, ErrOption)
+	case o.MulticastTTL < 1 || o.MulticastTTL > 255:
+		return fmt.Errorf("socket: TTL %d for groups: want 1 to 255: %w", o.MulticastTTL, ErrOption)
+	}
+	return nil
+}
+
+// mark sets what is sent from now on to what o, which is checked, says: a word each.
+func (q *sock) mark(o *Options) {
+	whole := uint32(0)
+	if o.DontFragment {
+		whole = 1
+	}
+	mmio.Store(&q.ttl, uint32(o.TTL))
+	mmio.Store(&q.multicastTTL, uint32(o.MulticastTTL))
+	mmio.Store(&q.tos, uint32(o.TOS))
+	mmio.Store(&q.pcp, uint32(o.PCP))
+	mmio.Store(&q.whole, whole)
+}
+
+// Remark changes TTL, MulticastTTL, TOS, PCP and DontFragment of what the socket composes from now on; other options stay as they are.
+//
+//oob:stage inband
+func (s Socket) Remark(o Options) error {
+	state.Lock()
+	defer state.Unlock()
+	q := &socks[s%Max]
+	if q.kind != udp {
+		return fmt.Errorf("socket: remark: not a UDP socket: %w", ErrOption)
+	}
+	if err := o.checkMarks(); err != nil {
+		return err
+	}
+	q.mark(&o)
+	return nil
 }
 
 // Close closes the socket: nothing more comes, what lies in its queue goes back to the pools.

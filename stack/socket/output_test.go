@@ -3,6 +3,7 @@ package socket_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -119,6 +120,50 @@ func TestMulticastTTL(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a socket marks its packets with is changed while it is in use, by a goroutine's, too; what is refused changes nothing.
+func TestRemark(t *testing.T) {
+	b := newBench(t)
+	peer := b.site.VFrom().SrcIP
+	b.ok(neigh.Set(vlan, netip.AddrFrom4(peer), b.site.PeerMAC, false))
+	s := b.open(socket.Options{Local: local(anywhere, 5000), Device: &vlan})
+	group := [4]byte{239, 1, 2, 3}
+	look := func(to [4]byte) (pcp, tos, ttl byte) {
+		t.Helper()
+		if got := say(s, to, 9, []byte("x")); got != socket.OK {
+			t.Fatal(got)
+		}
+		f := b.sent()[0]
+		return f[14] >> 5, f[18+1], f[18+8]
+	}
+	check := func(when string, to [4]byte, pcp, tos, ttl byte) {
+		t.Helper()
+		if p, q, l := look(to); p != pcp || q != tos || l != ttl {
+			t.Errorf("%s: PCP %d, TOS %#x, TTL %d, want %d, %#x, %d", when, p, q, l, pcp, tos, ttl)
+		}
+	}
+	check("at first", peer, 0, 0, 64)
+	check("to a group", group, 0, 0, 1)
+	b.ok(s.Remark(socket.Options{TOS: 0xb8, PCP: 6, TTL: 3, MulticastTTL: 32, DontFragment: true}))
+	check("changed", peer, 6, 0xb8, 3)
+	check("changed, to a group", group, 6, 0xb8, 32)
+	var m socket.Message
+	if got := s.ComposeLong(&m, neigh.Wire(netip.AddrFrom4(peer)), 9, 2000); got != socket.TooLong {
+		t.Errorf("DontFragment: %v", got)
+	}
+	for _, o := range []socket.Options{{TTL: 256}, {TOS: -1}, {PCP: 8}, {MulticastTTL: 256}} {
+		if err := s.Remark(o); !errors.Is(err, socket.ErrOption) {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	check("refused", peer, 6, 0xb8, 3)
+	raw, err := socket.OpenRaw(0x88a4, socket.Options{Device: &vlan})
+	b.ok(err)
+	if err := raw.Remark(socket.Options{}); !errors.Is(err, socket.ErrOption) {
+		t.Errorf("a raw socket: %v", err)
+	}
+	b.checkPools(0, 0)
 }
 
 func TestStatus(t *testing.T) {
