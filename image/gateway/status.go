@@ -26,7 +26,7 @@ func (g *gatewayImage) status() *status.Status {
 	for i := range g.tables.Devices {
 		s.Devices = append(s.Devices, g.deviceStatus(i))
 	}
-	s.Groups = append(append(g.portGroups(), taskGroups()...), fragmentGroup(), inbandGroup("netstack", "gVisor netstack", g.stack.Counters()))
+	s.Groups = append(append(append(g.portGroups(), taskGroups()...), fragmentGroups()...), inbandGroup("netstack", "gVisor netstack", g.stack.Counters()))
 	return s
 }
 

@@ -29,16 +29,17 @@ var (
 // bench is a diverted device over a fake controller with Mortise's own companion core and sockets above it.
 type bench struct {
 	*testing.T
-	site wiretest.Site
-	dev  *divert.Device
-	nic  *enettest.ENET
-	peer netip.Addr // on the untagged port's network
+	site   wiretest.Site
+	dev    *divert.Device
+	nic    *enettest.ENET
+	peer   netip.Addr // on the untagged port's network
+	kicked func()     // behind each kick
 }
 
 func newBench(t *testing.T) *bench { return newBenchWith(t, enettest.Options{}) }
 
 func newBenchWith(t *testing.T, o enettest.Options) *bench {
-	b := &bench{T: t, site: wiretest.DefaultSite()}
+	b := &bench{T: t, site: wiretest.DefaultSite(), kicked: func() {}}
 	rings := enettest.NewRings(t, divert.Devices*divert.SlotsPerDevice+5*pool)
 	o.Base = 0x02188000
 	b.nic = enettest.New(t, rings, o)
@@ -61,7 +62,7 @@ func newBenchWith(t *testing.T, o enettest.Options) *bench {
 	d.Ports[1] = oob.PortConfig{VID: b.site.VID, Addr: b.site.VAddr, Prefix: 24}
 	b.ok(oob.Configure(&c, divert.Adopt))
 	socket.Setup(rings.Memory, divert.Devices*divert.SlotsPerDevice, socket.Hooks{
-		Bound: oob.Bind, Kick: socket.Kicked, Join: func(neigh.Port, netip.Addr, bool) error { return nil },
+		Bound: oob.Bind, Kick: func() { socket.Kicked(); b.kicked() }, Join: func(neigh.Port, netip.Addr, bool) error { return nil },
 		Consume: oob.Consume,
 		Listen:  func(_ uint32, on bool) { b.dev.Listen(on) },
 	})

@@ -474,6 +474,72 @@ func TestConnLongBusy(t *testing.T) {
 	b.checkPools(0, 0)
 }
 
+// A goroutine's datagram of which some fragments have gone waits for room for the others, and is dropped if its port goes down or no room
+// ever comes.
+func TestConnLongInParts(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		kicked func(b *bench, other socket.Socket, n int) // behind kick n: the first one composes, each other one sends up to four
+		want   error
+		frames int
+	}{
+		{"down", func(b *bench, other socket.Socket, n int) {
+			if n == 2 {
+				socket.Pause(0)
+			}
+		}, socket.Down, 4},
+		{"room, later", func(b *bench, other socket.Socket, n int) {
+			if n == 2 {
+				b.fill(other)
+			}
+			if n == 7 {
+				b.nic.Complete(-1)
+			}
+		}, nil, enet.RingSize + 2},
+		{"no room", func(b *bench, other socket.Socket, n int) {
+			if n == 2 {
+				b.fill(other)
+			}
+		}, socket.Busy, enet.RingSize},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := newBenchWith(t, enettest.Options{Async: true})
+			b.roomy(0, 100)
+			b.ok(neigh.Set(untagged, b.peer, b.site.PeerMAC, false))
+			conn := b.listen(socket.Options{Local: local(anywhere, 5000)})
+			other := b.open(socket.Options{Local: local(anywhere, 5009)})
+			n := 0
+			b.kicked = func() { n++; c.kicked(b, other, n) }
+			err := conn.WriteToAddrPort(make([]byte, 8192), netip.AddrPortFrom(b.peer, 9))
+			if c.want == nil && err != nil || !errors.Is(err, c.want) {
+				t.Errorf("%v, want %v", err, c.want)
+			}
+			b.kicked = func() {}
+			b.nic.Complete(-1)
+			if got := len(b.nic.Sent()); got != c.frames {
+				t.Errorf("%d frames, want %d", got, c.frames)
+			}
+			socket.Up(0)
+			divert.Poll(0)
+			b.ok(conn.Close())
+			b.checkPools(0, 0)
+		})
+	}
+}
+
+// fill sends from a task until the device has no room.
+func (b *bench) fill(s socket.Socket) {
+	for {
+		var m socket.Message
+		if got := s.Compose(&m, neigh.Wire(b.peer), 9); got != socket.OK {
+			b.Fatal(got)
+		}
+		if s.Send(&m, 1) != socket.OK {
+			return
+		}
+	}
+}
+
 // Long datagrams go over the loopback port in the sender's buffers, without fragments; and back.
 func TestLoopbackLong(t *testing.T) {
 	b := newBench(t)

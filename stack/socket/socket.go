@@ -14,9 +14,11 @@
 // To send, a socket needs a route and a neighbour from the front caches (stack/neigh). A peer that nobody has solicited is an
 // error, Unsolicited, at once.
 //
+// A datagram that does not fit into a frame goes and comes in IPv4 fragments, as a chain of slots (long.go, fragment.go).
+//
 // Sockets of this machine reach each other by the loopback port (loop.go), without a device.
 //
-// Stage: oob.go, input.go, output.go, fragment.go, loop.go, listen.go and writable.go run oob; inband.go (sockets), bind.go and raw.go (who gets
+// Stage: oob.go, input.go, output.go, fragment.go, long.go, ident.go, piece.go, loop.go, listen.go and writable.go run oob; inband.go (sockets), bind.go and raw.go (who gets
 // what), port.go, list.go and conn.go in-band. Follows: RFC 768 (UDP, 1980), RFC 791 (IPv4, 1981), RFC 1112 (multicast, 1989),
 // RFC 1122 (hosts, 1989). Does not support: TCP, IPv6, IP options.
 package socket
