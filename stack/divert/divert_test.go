@@ -182,6 +182,47 @@ func TestNoSlotLeft(t *testing.T) {
 	}
 }
 
+// What waits for in-band is taken when it has been done with, whatever has come since.
+func TestBehind(t *testing.T) {
+	b := newBench(t, true, enettest.Options{})
+	next := uint32(0)
+	bring := func(n int) {
+		for range n {
+			clock += 1000
+			b.nic.Inject(b.inband(next))
+			next++
+			Poll(0)
+		}
+	}
+	if behind := b.Behind(); behind() {
+		t.Error("behind with no frame")
+	}
+	for _, waiting := range []int{1, 5, inbandRx} {
+		bring(waiting)
+		behind := b.Behind()
+		for i := range waiting {
+			if b.Receive(1, func([]byte) {
+				if !behind() {
+					t.Errorf("%d frames: not behind, with number %d in hand", waiting, i)
+				}
+			}) != 1 {
+				t.Fatal("no frame")
+			}
+			if i < waiting-1 && !behind() {
+				t.Errorf("%d frames: not behind after %d", waiting, i+1)
+			}
+			bring(1) // they go on coming
+		}
+		b.Receive(1, func([]byte) {}) // the one that follows says that the last was done with
+		if behind() {
+			t.Errorf("%d frames: behind with frames that came later", waiting)
+		}
+		for b.Receive(64, func([]byte) {}) != 0 {
+		}
+	}
+	b.slots(t)
+}
+
 // The slot that in-band reads is the one the controller wrote: the same address, no copy.
 func TestCrossingDoesNotCopy(t *testing.T) {
 	b := newBench(t, true, enettest.Options{})

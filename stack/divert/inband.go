@@ -189,6 +189,14 @@ func (p *Device) Waiting() bool {
 	return v.rx.Full() != 0
 }
 
+// Behind notes which frames wait for in-band now, and returns whether it has not taken all of these, or is about to be done with one:
+// what comes later does not count.
+func (p *Device) Behind() (still func() bool) {
+	full := uint64(table[p.d].rx.Full()) // first: one that is taken in between then counts twice
+	last := p.traffic.rx.Load() + full
+	return func() bool { return p.traffic.rx.Load() <= last && p.Waiting() }
+}
+
 // Notify returns the channel that gets a value when frames wait.
 func (p *Device) Notify() <-chan struct{} { return p.notify }
 
