@@ -48,6 +48,12 @@ func (g *gatewayImage) keepFiles() (err error) {
 	return err
 }
 
+// Put keeps a file of a capture.
+func (g *gatewayImage) Put(path string, text []byte) error { return g.files.Put(path, text) }
+
+// Remove takes it away.
+func (g *gatewayImage) Remove(path string) error { return g.files.Remove(path) }
+
 // oobLogWaiting is how many events may wait for keepOobLog.
 const oobLogWaiting = 64
 

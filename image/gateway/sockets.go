@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mortise/stack/admin"
+	"mortise/stack/capture"
 	"mortise/stack/divert"
 	"mortise/stack/inband"
 	"mortise/stack/neigh"
@@ -38,7 +39,11 @@ func (g *gatewayImage) addPorts() (err error) {
 		Promiscuous:    func(dev uint32, on bool) error { return g.devices[dev].Promiscuous(on) },
 		TicksPerSecond: stage.TicksPerSecond(),
 		Counters:       g.deviceCounters, Traffic: g.deviceTraffic,
-		File: program,
+		File:     program,
+		Captures: capture.New(g),
+		Tap: func(dev uint32, vid uint16, received bool, f func(b []byte)) (func(), error) {
+			return g.stack.Tap(int(dev), vid, received, f)
+		},
 	})
 	if err != nil {
 		return err

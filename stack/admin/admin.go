@@ -23,6 +23,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"mortise/stack/capture"
 	"mortise/stack/core"
 	"mortise/stack/filter"
 	"mortise/stack/filter/vids"
@@ -69,6 +70,10 @@ type Hooks struct {
 	Promiscuous func(dev uint32, on bool) error
 	// TicksPerSecond is the rate of the stage's counter; 0: 1 MHz.
 	TicksPerSecond uint32
+	// Captures keeps captures of frames. nil: there are none.
+	Captures *capture.Set
+	// Tap shows what in-band sends on a port, and with received what comes for it, until remove is called. It may be nil.
+	Tap func(dev uint32, vid uint16, received bool, f func(b []byte)) (remove func(), err error)
 	// Counters returns what the driver and the crossing count for a device. It may be nil.
 	Counters func(dev uint32) []Counter
 }

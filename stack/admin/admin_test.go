@@ -7,11 +7,13 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"sync"
 	"testing"
 
 	"mortise/drivers/enet"
 	"mortise/drivers/enet/enettest"
 	"mortise/stack/admin"
+	"mortise/stack/capture"
 	"mortise/stack/core"
 	"mortise/stack/divert"
 	"mortise/stack/gateway"
@@ -38,17 +40,35 @@ type bench struct {
 	answer  [6]byte         // of whoever is solicited; zero: nobody answers
 	answers map[uint16]bool // by VID, what in-band was told
 	files   map[string][]byte
-	added   map[uint16]string // in-band's ports that were made at run time, by VID
-	deny    error             // what AddPort says
-	forgot  []string          // the ports that Forget was called for
-	asked   map[uint32]int    // by device, how often Traffic was
+	added   map[uint16]string         // in-band's ports that were made at run time, by VID
+	deny    error                     // what AddPort says
+	taps    map[uint16]func(b []byte) // of in-band's ports, by VID
+	stored  map[string][]byte         // files of captures
+	storing sync.Mutex
+	forgot  []string       // the ports that Forget was called for
+	asked   map[uint32]int // by device, how often Traffic was
+}
+
+// Put and Remove keep files of captures.
+func (b *bench) Put(path string, text []byte) error {
+	b.storing.Lock()
+	defer b.storing.Unlock()
+	b.stored[path] = text
+	return nil
+}
+
+func (b *bench) Remove(path string) error {
+	b.storing.Lock()
+	defer b.storing.Unlock()
+	delete(b.stored, path)
+	return nil
 }
 
 // numbers of the bench's in-band ports: more than there are places for oob ports.
 const firstVID, lastVID = 43, 52
 
 func newBench(t *testing.T) *bench {
-	b := &bench{T: t, site: wiretest.DefaultSite(), moving: func() {}, answers: map[uint16]bool{}, added: map[uint16]string{}, asked: map[uint32]int{}}
+	b := &bench{T: t, site: wiretest.DefaultSite(), moving: func() {}, answers: map[uint16]bool{}, added: map[uint16]string{}, taps: map[uint16]func([]byte){}, stored: map[string][]byte{}, asked: map[uint32]int{}}
 	rings := enettest.NewRings(t, divert.Devices*divert.SlotsPerDevice+buffers)
 	b.nic = enettest.New(t, rings, enettest.Options{Base: 0x02188000})
 	var err error
@@ -63,6 +83,7 @@ func newBench(t *testing.T) *bench {
 	b.ok(err)
 	socket.Setup(rings.Memory, divert.Devices*divert.SlotsPerDevice, socket.Hooks{
 		Bound: oob.Bind, Kick: socket.Kicked, Join: func(neigh.Port, netip.Addr, bool) error { return nil },
+		Listen: func(_ uint32, on bool) { b.dev.Listen(on) },
 	})
 	b.Admin, err = admin.New(b.tables(), admin.Hooks{
 		Adopt: func(dev uint32, d core.Device) { b.moving(); divert.Adopt(dev, d); b.moving() },
@@ -100,6 +121,14 @@ func newBench(t *testing.T) *bench {
 			b.asked[dev]++
 			return admin.DeviceTraffic{}
 		},
+		Captures: capture.New(b),
+		Tap: func(_ uint32, vid uint16, _ bool, f func([]byte)) (func(), error) {
+			if b.deny != nil {
+				return nil, b.deny
+			}
+			b.taps[vid] = f
+			return func() { delete(b.taps, vid) }, nil
+		},
 		Solicit: func(ctx context.Context, _ uint32, _ uint16, addr netip.Addr) ([6]byte, error) {
 			if b.answer == [6]byte{} {
 				<-ctx.Done()
@@ -113,6 +142,9 @@ func newBench(t *testing.T) *bench {
 	b.dev.Serve(b.Diverted(0))
 	t.Cleanup(func() {
 		b.moving = func() {}
+		for _, c := range b.CaptureList() {
+			b.ok(b.RemoveCapture(c.Name))
+		}
 		for _, s := range socket.List() {
 			b.ok(s.Socket.Close())
 		}

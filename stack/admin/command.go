@@ -26,6 +26,9 @@ func (a *Admin) Commands() []console.Command {
 		{Verb: "net routes", Help: "the networks that the oob stage reaches", Run: a.routes},
 		{Verb: "net sockets", Help: "the oob sockets", Run: a.listSockets},
 		{Verb: "net conflicts", Help: "other hosts with an address of ours", Run: a.listConflicts},
+		{Verb: "net capture stop", Help: "NAME: end a capture; its file stays", Run: a.stopCapture},
+		{Verb: "net capture remove", Help: "NAME: end it, and take its file away", Run: a.removeCapture},
+		{Verb: "net capture", Help: "[-i PORT [-n FRAMES] [-s BYTES] NAME [RULE]]: keep a port's frames in /captures/NAME.pcap; or what is kept", Run: a.captureCommand},
 		{Verb: "net query", Help: "[-i PORT|DEVICE]: all ports and devices, or all that there is to say about one", Run: a.query},
 	}, a.forwardCommands()...)
 }

@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"net/netip"
 	"time"
+
+	"mortise/stack/capture"
 )
 
 // Path is where Handler's interface is.
@@ -70,6 +72,7 @@ func (a *Admin) readings() map[string]func(r *http.Request) (any, error) {
 		"forward/{device}/{name}": func(r *http.Request) (any, error) { return a.Forward(r.PathValue("device"), r.PathValue("name")) },
 		"filters":                 func(*http.Request) (any, error) { return a.Filters(), nil },
 		"filters/{name}":          func(r *http.Request) (any, error) { return a.Filter(r.PathValue("name")) },
+		"captures":                func(*http.Request) (any, error) { return a.CaptureList(), nil },
 		"explain": func(r *http.Request) (any, error) {
 			frame, err := ParseFrame(r.FormValue("frame"))
 			if err != nil {
@@ -191,6 +194,39 @@ func (a *Admin) changes() map[string]func(r *http.Request, body *json.Decoder) (
 				return nil, err
 			}
 			return a.Filter(q.Device)
+		},
+		"capture": func(_ *http.Request, body *json.Decoder) (any, error) {
+			var q struct {
+				Port, Name, Rule string
+				Packets, Snaplen int
+			}
+			if err := decode(body, &q); err != nil {
+				return nil, err
+			}
+			if err := a.Capture(capture.Options{Name: q.Name, Port: q.Port, Packets: q.Packets, Snap: q.Snaplen, Rule: q.Rule}); err != nil {
+				return nil, err
+			}
+			return a.CaptureState(q.Name)
+		},
+		"capture/stop": func(_ *http.Request, body *json.Decoder) (any, error) {
+			var q struct{ Name string }
+			if err := decode(body, &q); err != nil {
+				return nil, err
+			}
+			if err := a.StopCapture(q.Name); err != nil {
+				return nil, err
+			}
+			return a.CaptureState(q.Name)
+		},
+		"capture/remove": func(_ *http.Request, body *json.Decoder) (any, error) {
+			var q struct{ Name string }
+			if err := decode(body, &q); err != nil {
+				return nil, err
+			}
+			if err := a.RemoveCapture(q.Name); err != nil {
+				return nil, err
+			}
+			return a.CaptureList(), nil
 		},
 		"solicit": func(r *http.Request, body *json.Decoder) (any, error) {
 			var q struct {

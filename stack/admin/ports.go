@@ -51,6 +51,11 @@ func (p *port) sizes(pool, buffer int) (int, int, error) {
 
 // turnOn makes p, which is off, an oob port.
 func (a *Admin) turnOn(p *port, pool, buffer int) (err error) {
+	defer func() {
+		if err == nil {
+			a.endCaptures(p) // of it as in-band's
+		}
+	}()
 	var undo steps
 	defer undo.onError(&err)
 	a.reap()
@@ -124,6 +129,7 @@ func (a *Admin) Disable(name string) (held uint32, err error) {
 		return 0, fmt.Errorf("%s: %w: %w", name, ErrRefused, err)
 	}
 	p.live.Store(false)
+	a.endCaptures(p)
 	_ = a.route() // one less than there were
 	most := p.most
 	size := int(socket.PoolStats(p.index()).Size) / socket.SlotsOf(most)

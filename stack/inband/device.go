@@ -37,6 +37,7 @@ type Device struct {
 	fillOut func(b []byte)      // fill, made a func value once
 
 	addresses *atomic.Pointer[addresses] // the stack's
+	taps      atomic.Pointer[[]*tap]     // nil: none; replaced whole
 
 	count counters
 }
@@ -110,6 +111,9 @@ func (d *Device) receive(stop <-chan struct{}) {
 // deliver takes one frame to the stack, or counts why not. b belongs to the caller.
 func (d *Device) deliver(b []byte) {
 	d.count.received.Add(1)
+	if taps := d.taps.Load(); taps != nil {
+		show(*taps, b, true)
+	}
 	if len(b) < etherLen {
 		d.count.shortFrame.Add(1)
 		return
@@ -220,5 +224,8 @@ func (d *Device) fill(b []byte) {
 		}
 		n += copy(b[n:], part[skip:])
 		skip = 0
+	}
+	if taps := d.taps.Load(); taps != nil {
+		show(*taps, b, false)
 	}
 }

@@ -74,11 +74,38 @@ func ListenPacket(o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Conn{s: s, local: o.Local, notify: make(chan struct{}, 1), done: make(chan struct{})}
+	return newConn(s, o.Local), nil
+}
+
+// ListenFrames opens a raw socket for goroutines: OpenRaw with its Task set to none. What ReadMessage gets are whole frames; nothing is
+// sent by it.
+//
+//oob:stage inband
+func ListenFrames(etherType uint16, o Options) (*Conn, error) {
+	o.Task = task.NoTask
+	s, err := OpenRaw(etherType, o)
+	if err != nil {
+		return nil, err
+	}
+	return newConn(s, netip.AddrPort{}), nil
+}
+
+func newConn(s Socket, local netip.AddrPort) *Conn {
+	c := &Conn{s: s, local: local, notify: make(chan struct{}, 1), done: make(chan struct{})}
 	conns.Lock()
 	conns.of[s] = c
 	conns.Unlock()
-	return c, nil
+	return c
+}
+
+// Dropped returns how many messages the socket has lost, for whatever reason, since it was opened.
+func (c *Conn) Dropped() (n uint32) {
+	for _, s := range List() {
+		if s.Socket == c.s {
+			n = s.Counters[DroppedFull] + s.Counters[DroppedBuffer] + s.Counters[DroppedDown] + s.Counters[DroppedCopy]
+		}
+	}
+	return n
 }
 
 // Deliver tells the goroutines that wait for messages. In-band's interrupt service calls it when the oob stage woke it.
@@ -128,6 +155,8 @@ type Datagram struct {
 	Whole int            // bytes that it had: more than N if there was no room for all
 	From  netip.AddrPort // who sent it
 	Local netip.Addr     // the address that it was sent to: one of ours, a group's, or a broadcast
+	// Queued is when it came into the queue: the low word of task.Time.
+	Queued uint32
 }
 
 // Truncated reports whether there was no room for all of the datagram: the rest is lost.
@@ -149,13 +178,18 @@ func (c *Conn) ReadMessage(b []byte) (Datagram, error) {
 func (c *Conn) take(b []byte) (r Datagram, ok bool) {
 	c.reader.Lock()
 	defer c.reader.Unlock()
+	select {
+	case <-c.done: // the number may be another socket's by now
+		return r, false
+	default:
+	}
 	q := &socks[c.s]
 	head := q.head
 	if mmio.Load(&q.tail) == head {
 		return r, false
 	}
 	m := q.queue[head%QueueSize]
-	r.Whole, r.Local = int(m.Whole()), neigh.Addr(m.Local)
+	r.Whole, r.Local, r.Queued = int(m.Whole()), neigh.Addr(m.Local), m.Queued
 	r.From = netip.AddrPortFrom(neigh.Addr(m.Peer), uint16(m.PeerPort))
 	r.N = m.copy(b)
 	mmio.Store(&q.head, head+1)
@@ -273,7 +307,9 @@ func (c *Conn) Connect(peer netip.AddrPort) error { return c.s.Connect(peer) }
 func (c *Conn) Close() error {
 	err := net.ErrClosed
 	c.once.Do(func() {
+		c.reader.Lock() // nobody takes a message any more
 		close(c.done)
+		c.reader.Unlock()
 		err = c.s.Close()
 		conns.Lock()
 		conns.of[c.s] = nil

@@ -1,7 +1,7 @@
 // Package pcap reads and writes capture files of Ethernet frames, stamped in whole microseconds, as QEMU's filter-dump writes
-// them.
+// them, and reads those stamped in nanoseconds, as the gateway writes them.
 //
-// Stage: none (host). Follows: draft-ietf-opsawg-pcap-05. Does not support: nanoseconds, other link types, pcapng.
+// Stage: none (host). Follows: draft-ietf-opsawg-pcap-05. Does not support: other link types, pcapng.
 package pcap
 
 import (
@@ -15,11 +15,13 @@ import (
 // Record is a frame and when it passed.
 type Record struct {
 	MicroS int64 // since 1970
+	NanoS  int   // behind that, below 1000, in a capture in nanoseconds
 	Frame  []byte
 }
 
 const (
 	magic      = 0xa1b2c3d4 // microseconds; in the writer's byte order
+	magicNano  = 0xa1b23c4d // nanoseconds
 	headerSize = 24
 	recordSize = 16
 	maxFrame   = 1 << 18 // more than any writer captures
@@ -33,21 +35,26 @@ const (
 type Reader struct {
 	r     *bufio.Reader
 	order binary.ByteOrder
-	n     int // records read
+	nano  int64 // units of a microsecond: 1, or 1000
+	n     int   // records read
 }
 
 // NewReader reads the capture's header.
 func NewReader(r io.Reader) (*Reader, error) {
-	p := &Reader{r: bufio.NewReaderSize(r, 1<<16), order: binary.LittleEndian}
+	p := &Reader{r: bufio.NewReaderSize(r, 1<<16), order: binary.LittleEndian, nano: 1}
 	var header [headerSize]byte
 	if _, err := io.ReadFull(p.r, header[:]); err != nil {
 		return nil, fmt.Errorf("file header: %w", err)
 	}
-	if p.order.Uint32(header[:]) != magic {
+	if m := p.order.Uint32(header[:]); m != magic && m != magicNano {
 		p.order = binary.BigEndian
 	}
-	if p.order.Uint32(header[:]) != magic {
-		return nil, fmt.Errorf("magic number % x, want that of a capture in microseconds", header[:4])
+	switch p.order.Uint32(header[:]) {
+	case magic:
+	case magicNano:
+		p.nano = 1000
+	default:
+		return nil, fmt.Errorf("magic number % x, want that of a capture in microseconds or nanoseconds", header[:4])
 	}
 	if got := p.order.Uint16(header[4:]); got != major {
 		return nil, fmt.Errorf("version %d, want %d", got, major)
@@ -80,9 +87,10 @@ func (p *Reader) next() (Record, error) {
 	if size > maxFrame {
 		return Record{}, fmt.Errorf("%d bytes, more than any frame has", size)
 	}
+	part := int64(p.order.Uint32(header[4:]))
 	r := Record{
-		MicroS: int64(p.order.Uint32(header[0:]))*1e6 + int64(p.order.Uint32(header[4:])),
-		Frame:  make([]byte, size),
+		MicroS: int64(p.order.Uint32(header[0:]))*1e6 + part/p.nano, NanoS: int(part % p.nano),
+		Frame: make([]byte, size),
 	}
 	if _, err := io.ReadFull(p.r, r.Frame); err != nil {
 		if err == io.EOF {
