@@ -21,7 +21,8 @@ var (
 const madeName = "rt0.77"
 
 // TestMadePort: a port that the configuration does not name comes and goes by HTTP and by console while it and the configuration's are
-// asked for echoes; these never notice, and no buffer is missing. It is shown where others are, outlasts a fault, and goes in order.
+// asked for echoes; these never notice, and no buffer is missing. It is shown where others are, its frames can
+// be captured, it outlasts a fault, and goes in order.
 func TestMadePort(t *testing.T) {
 	t.Parallel()
 	cycles := 30
@@ -82,6 +83,7 @@ func TestMadePort(t *testing.T) {
 	}
 	r.waitFor("rt0.77: 10.0.77.2 is at 02:00:00:00:00:02")
 
+	r.checkCapture(t)
 	// In-band stands in for the stage while it is down, and the port is back with it.
 	r.typed("oob stop")
 	r.waitFor("oob stage: stopped")
