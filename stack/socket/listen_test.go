@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"mortise/stack/core"
 	"mortise/stack/divert"
+	"mortise/stack/neigh"
 	"mortise/stack/socket"
 	"mortise/stack/wire"
 	"mortise/stack/wire/wiretest"
@@ -156,6 +158,10 @@ func TestAllFramesOpenAndClose(t *testing.T) {
 	}
 	if _, err := socket.OpenRaw(socket.AllFrames, socket.Options{}); !errors.Is(err, socket.ErrOption) {
 		t.Errorf("on no port: %v", err)
+	}
+	loopback := neigh.Loopback
+	if _, err := socket.OpenRaw(socket.AllFrames, socket.Options{Device: &loopback}); !errors.Is(err, socket.ErrOption) || !strings.Contains(err.Error(), "loopback") {
+		t.Errorf("on the loopback port: %v", err)
 	}
 	for n, s := range open {
 		b.nic.Inject(b.tagged(b.site.VID, 0x88a4, 46))

@@ -67,7 +67,10 @@ func OpenRaw(etherType uint16, o Options) (Socket, error) {
 
 // openAll opens a raw socket for all frames.
 func openAll(o Options) (Socket, error) {
-	if state.listen == nil || *o.Device == neigh.Loopback {
+	if *o.Device == neigh.Loopback {
+		return 0, fmt.Errorf("socket: all frames of the loopback port: its senders would have to copy them, in their own time: %w", ErrOption)
+	}
+	if state.listen == nil {
 		return 0, fmt.Errorf("socket: all frames: nothing shows them: %w", ErrOption)
 	}
 	at := slices.Index(listeners[:], 0)

@@ -49,7 +49,7 @@ type Options struct {
 }
 
 // Loads are the kinds of in-band load that can be linked in, each the build tag load_<name>.
-var Loads = []string{"gc", "spin", "print", "reload", "send", "bulk", "filter"}
+var Loads = []string{"gc", "spin", "print", "reload", "send", "bulk", "filter", "capture"}
 
 // ParseLoads splits a list like "gc,spin" and refuses a name that is not in Loads.
 func ParseLoads(list string) ([]string, error) {
