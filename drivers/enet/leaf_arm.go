@@ -32,3 +32,21 @@ func ack(base uintptr)
 //oob:stage any
 //go:noescape
 func refill(hw *Port, slots *[MaxRefill]uint32, n uint32)
+
+// receive is Receive.
+//
+//oob:stage any
+//go:noescape
+func receive(hw *Port) (slot, n uint32)
+
+// queue is Send.
+//
+//oob:stage any
+//go:noescape
+func queue(hw *Port, slot, n uint32) bool
+
+// queueFrom is queue for a frame that begins shift bytes behind where frames begin in their slot.
+//
+//oob:stage any
+//go:noescape
+func queueFrom(hw *Port, slot, shift, n uint32) bool

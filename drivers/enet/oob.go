@@ -11,6 +11,12 @@ import (
 // rxErrors are the bits of a completed descriptor's ctl that make its frame a bad one.
 const rxErrors = BD_RX_LG | BD_RX_NO | BD_RX_CR | BD_RX_OV | BD_RX_TR
 
+const (
+	rxJudged = BD_RX_E | BD_L | rxErrors // what of ctl must be rxGood
+	padFCS   = frame.Pad + fcsLen        // what a received length has too much
+	lengths  = frame.MaxLen - minLen     // a frame's length less minLen is no more than that
+)
+
 // Ack clears the receive event. Receive must be called behind it until there is no frame: it finds those that completed
 // before, a later one raises RXF again. The barrier keeps Receive from looking at the ring ahead of the store.
 //
@@ -34,20 +40,7 @@ func (hw *Port) Unmask() { mmio.Write(hw.base+EIMR, EIR_RXF) }
 //
 //oob:stage any
 //go:nosplit
-func (hw *Port) Receive() (slot, n uint32) {
-	head := hw.rxHead
-	i := head % RingSize
-	d := descAt(hw.rxDesc, i)
-	ctl := d.ctl
-	n = length(ctl) - (frame.Pad + fcsLen)
-	if ctl&(BD_RX_E|BD_L|rxErrors) != hw.rxGood || n-minLen > frame.MaxLen-minLen || d.ext&BD_RX_ME != 0 {
-		return hw.receiveSlow()
-	}
-	slot = hw.rxSlot[i]
-	hw.rxHead = head + 1
-	barrier() // the frame is read after ctl
-	return slot, n
-}
+func (hw *Port) Receive() (slot, n uint32) { return receive(hw) }
 
 // Empty reports that Receive has no frame now. It is shorter than to call it in vain.
 //
@@ -59,7 +52,7 @@ func (hw *Port) Empty() bool { return descAt(hw.rxDesc, hw.rxHead%RingSize).ctl&
 // later one raises RXF again.
 //
 //oob:stage any
-func (hw *Port) receiveSlow() (slot, n uint32) {
+func receiveSlow(hw *Port) (slot, n uint32) {
 	//oob:total RingSize divert.Poll each round adds one to rxRecycled, and Resume, which ends Poll, starts anew
 	for i := 0; i < RingSize && hw.rxRecycled-hw.rxMark < RingSize; i++ {
 		i := hw.rxHead % RingSize
@@ -69,7 +62,7 @@ func (hw *Port) receiveSlow() (slot, n uint32) {
 			return 0, 0
 		}
 		barrier()
-		n = length(ctl) - (frame.Pad + fcsLen)
+		n = length(ctl) - padFCS
 		slot = hw.rxSlot[i]
 		hw.rxHead++
 		if hw.rxIsGood(ctl, d.ext, n) {
@@ -160,7 +153,7 @@ func (hw *Port) RefillAll(slots *[MaxRefill]uint32, n uint32) { refill(hw, slots
 //go:nosplit
 func (hw *Port) Transmit(slot, n uint32) bool {
 	tail := hw.txTail
-	if tail-hw.txHead >= RingSize || n-minLen > frame.MaxLen-minLen {
+	if tail-hw.txHead >= RingSize || n-minLen > lengths {
 		return hw.refuse(n)
 	}
 	hw.txTail = tail + 1
@@ -178,20 +171,7 @@ func (hw *Port) Transmit(slot, n uint32) bool {
 //
 //oob:stage any
 //go:nosplit
-func (hw *Port) Send(slot, n uint32) bool {
-	tail := hw.txTail
-	if tail-hw.txHead >= RingSize || n-minLen > frame.MaxLen-minLen {
-		return hw.refuse(n)
-	}
-	hw.txTail = tail + 1
-	i := tail % RingSize
-	hw.txSlot[i] = slot
-	d := descAt(hw.txDesc, i)
-	d.addr = hw.txBus + slot*frame.SlotSize
-	d.ext = BD_TX_INT
-	send(hw.base, d, hw.txExtra+n|wrap(i))
-	return true
-}
+func (hw *Port) Send(slot, n uint32) bool { return queue(hw, slot, n) }
 
 // SendFrom is Send for a frame that begins shift bytes behind where frames begin in their slot, or in front if it is negative: a
 // multiple of four.
@@ -202,22 +182,14 @@ func (hw *Port) Send(slot, n uint32) bool {
 //oob:stage any
 //go:nosplit
 func (hw *Port) SendFrom(slot, shift, n uint32) bool {
-	tail := hw.txTail
-	if tail-hw.txHead >= RingSize || n-minLen > frame.MaxLen-minLen {
-		return hw.refuse(n)
-	}
 	if shift != 0 && hw.Aligns() {
+		if hw.Free() == 0 || n-minLen > lengths {
+			return hw.refuse(n)
+		}
 		hw.align(slot, shift, n)
 		shift = 0
 	}
-	hw.txTail = tail + 1
-	i := tail % RingSize
-	hw.txSlot[i] = slot
-	d := descAt(hw.txDesc, i)
-	d.addr = hw.txBus + slot*frame.SlotSize + shift
-	d.ext = BD_TX_INT
-	send(hw.base, d, hw.txExtra+n|wrap(i))
-	return true
+	return queueFrom(hw, slot, shift, n)
 }
 
 // align moves a frame of n bytes that begins shift bytes behind its place there.
@@ -241,13 +213,23 @@ const MaxAligned = 8
 //oob:stage any
 //go:noinline
 func (hw *Port) refuse(n uint32) bool {
-	if n-minLen > frame.MaxLen-minLen {
+	if n-minLen > lengths {
 		hw.Counters[TxLength]++
 	} else {
 		hw.Counters[TxRingFull]++
 	}
 	return false
 }
+
+// refused is refuse for queue's machine code.
+//
+//oob:stage any
+func refused(hw *Port, slot, n uint32) bool { return hw.refuse(n) }
+
+// refusedFrom is refuse for queueFrom's.
+//
+//oob:stage any
+func refusedFrom(hw *Port, slot, shift, n uint32) bool { return hw.refuse(n) }
 
 // Start lets the MAC send what is queued.
 //
