@@ -54,7 +54,9 @@ func dispatch(id uint32) {
 		wdog.Quiet(dogBase)
 		return
 	}
-	if todo != 0 {
+	if todo == divert.WakeInband { // what most activations that ask for anything ask for
+		stage.Wake()
+	} else if todo != 0 {
 		afterwards(todo)
 	}
 	if task.Pending() {

@@ -108,7 +108,8 @@ func Show(dev Device, addr uintptr, n, room uint32) (copies uint32)
 const MaxShown = 4
 
 // Decided is called when all frames that an activation takes are decided, and answered, ahead of what no answer needs: empty
-// slots for the ring, what is in-band's. What the core has to do because of them, it does here.
+// slots for the ring, what is in-band's. What the core has to do because of them, it does here. It is not called when each of them
+// was left to in-band, answered or sent on, and none was shown.
 //
 //oob:stage oob
 func Decided()

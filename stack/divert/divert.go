@@ -125,6 +125,7 @@ type device struct {
 	diverted  uint32      // carried, driven: frames go to the companion core first; or listened; 0: they do not
 	listen    uint32      // 1: the companion core wants to be shown all frames, while diverted
 	shown     uint32      // copies that it has made in this activation
+	decided   uint32      // 1: the companion core may have something to do when this activation's frames are decided
 	rounds    uint32      // destinations of this activation's frames for several that were changed
 	extra     uint32      // further destinations of this activation's frames
 	spent     uint32      // frames of rxBudget that an activation may not take, because each costs the companion core much

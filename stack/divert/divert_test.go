@@ -510,7 +510,8 @@ func TestRecover(t *testing.T) {
 			other, _ := v.rx.At(100)
 			v.tx.Take(other)
 		}},
-		{"a wild slot", func(v *device) { v.rx.Give(60000<<16 | 60) }},
+		{"a wild slot", func(v *device) { v.rx.Give(&[frame.MaxGive]uint32{60000<<16 | 60}, 1) }},
+		{"tasks made ready", func(v *device) { v.decided = 1 }},
 		{"the crossing overwritten", func(v *device) { v.tx = frame.Exchange{} }},
 		{"the free list overwritten", func(v *device) { v.free = frame.List{} }},
 		{"the driver's state overwritten", func(v *device) { v.hw = enet.Port{} }},
@@ -524,6 +525,9 @@ func TestRecover(t *testing.T) {
 			c.damage(&table[0])
 			if _, err := Recover(b.Device); err != nil {
 				t.Fatal(err)
+			}
+			if table[0].decided != 0 {
+				t.Error("the companion core's Decided is left to in-band")
 			}
 			b.slots(t)
 			var got []uint32
@@ -565,8 +569,9 @@ func TestRebuild(t *testing.T) {
 			b := newBench(t, true, enettest.Options{Unchecked: true})
 			v := &table[0]
 			s, _ := v.free.Get()
-			empty, _ := v.rx.Give(s<<16 | 60)
-			v.free.Put(empty) // the two have changed places, as by a swap
+			refs := [frame.MaxGive]uint32{s<<16 | 60}
+			v.rx.Give(&refs, 1)
+			v.free.Put(refs[0]) // the two have changed places, as by a swap
 			v.rx.Oldest()
 			v.rx.Empty(s)
 			for round := range uint32(3) {

@@ -66,7 +66,7 @@ looking:
 						}
 						slot = empty
 						v.tally(n)
-					} else if action >= core.Kept {
+					} else if v.decided = 1; action >= core.Kept {
 						slot = core.Slot(action)
 					}
 					v.free.Put(slot)
@@ -96,7 +96,8 @@ looking:
 			}
 		}
 	}
-	if v.diverted != 0 {
+	if v.decided != 0 {
+		v.decided = 0
 		core.Decided()
 	}
 	if i >= rxBudget {
@@ -112,7 +113,10 @@ looking:
 	} else if v.diverted != 0 && core.PendingEvents() != 0 {
 		todo |= WakeInband
 	}
-	v.refill(left, taken)
+	if left < taken {
+		v.fillUp(left, taken)
+	}
+	v.hw.RefillAll(&v.left, taken)
 	if v.hw.Sending() {
 		v.reclaim()
 	}
@@ -132,6 +136,7 @@ func (v *device) inbandOrShown(slot, n, i uint32) (action uint32) {
 		return core.Inband
 	}
 	addr := v.frames + uintptr(slot)*frame.SlotSize
+	v.decided = 1
 	if v.diverted == carried {
 		return core.Deliver(v.core, addr, n)
 	}
@@ -159,16 +164,14 @@ func (v *device) leave(slot, n uint32) {
 	v.lefts = lefts + 1
 }
 
-// refill gives the receive ring empty slots for the n frames taken from it: the first left of v.left, and of the list, in which
-// Poll has left as many.
+// fillUp puts empty slots for the receive ring behind the first left of v.left, n in all. Poll has left as many in the list.
 //
 //oob:stage any
 //go:nosplit
-func (v *device) refill(left, n uint32) {
+func (v *device) fillUp(left, n uint32) {
 	for ; left < n && left < rxBudget; left++ {
 		v.left[left], _ = v.free.Get()
 	}
-	v.hw.RefillAll(&v.left, n)
 }
 
 // sendAgain sends n bytes of the frame in slot although the transmit ring was full, if there is room once what has
@@ -362,18 +365,13 @@ func (v *device) handOver(left uint32) {
 		n = v.capped(left)
 	}
 	v.winLeft -= n
-	i := uint32(0)
-	for ; i < n && i < rxBudget; i++ {
-		empty, ok := v.rx.Give(v.left[i])
-		if !ok {
-			counters[v.index%Devices][InbandFull] += n - i
-			break
+	given := v.rx.Give(&v.left, n)
+	counters[v.index%Devices][Inband] += given
+	if given != left {
+		counters[v.index%Devices][InbandFull] += n - given
+		for ; given < left && given < rxBudget; given++ {
+			v.left[given] >>= 16
 		}
-		v.left[i] = empty
-	}
-	counters[v.index%Devices][Inband] += i
-	for ; i < left && i < rxBudget; i++ {
-		v.left[i] >>= 16
 	}
 }
 
@@ -411,7 +409,7 @@ func (v *device) throttle() uint32 {
 //
 //oob:stage any
 func (v *device) reclaim() {
-	for i := 0; i < reclaimBudget; i++ {
+	for i := 0; i < reclaimBudget && v.hw.Sending(); i++ { // shorter than to call it in vain
 		slot, ok := v.hw.Reclaim()
 		if !ok {
 			return

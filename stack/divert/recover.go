@@ -41,7 +41,7 @@ func Recover(devices ...*Device) (rest []uint32, err error) {
 	for _, p := range devices {
 		p.setDiverted(false)
 		v := &table[p.d]
-		v.throttled, v.forwarded, v.copied, v.extra, v.rounds, v.lefts = 0, 0, 0, 0, 0, 0
+		v.throttled, v.forwarded, v.decided, v.copied, v.extra, v.rounds, v.lefts = 0, 0, 0, 0, 0, 0, 0
 		late[p.d] = frame.List{}
 		lost[p] = true
 	}

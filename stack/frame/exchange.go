@@ -22,23 +22,31 @@ type Exchange struct {
 //oob:stage any
 func word(slot, n uint32) uint32 { return slot<<16 | n }
 
-// Give swaps a full slot, its number in the high half of ref and the length of the frame, not 0, in the low one, for an empty one, and
-// reports whether there was one. It is for the giver that has not written into the frame itself, and leaves the empty slot to a device.
+// MaxGive is the number of refs of a Give.
+const MaxGive = 32
+
+// Give swaps full slots for empty ones: the first n of refs, each with the slot's number in the high half and the length of its frame, not 0,
+// in the low one, become the empty slots, as far as there are any. It returns how many have. It is for the giver that has not
+// written into the frames itself, and leaves the empty slots to a device.
 //
 //oob:stage any
-func (x *Exchange) Give(ref uint32) (empty uint32, ok bool) {
+//go:nosplit
+func (x *Exchange) Give(refs *[MaxGive]uint32, n uint32) (given uint32) {
 	at := x.giver
-	p := &x.words[at%MaxExchange]
-	old := peek(p)
-	if uint16(old) != 0 {
-		return 0, false
-	}
-	poke(p, ref)
-	if at++; at >= x.size {
-		at = 0
+	for ; given < n && given < MaxGive; given++ {
+		p := &x.words[at%MaxExchange]
+		old := peek(p)
+		if old<<16 != 0 {
+			break
+		}
+		poke(p, refs[given])
+		refs[given] = old >> 16
+		if at++; at >= x.size {
+			at = 0
+		}
 	}
 	x.giver = at
-	return old >> 16, true
+	return given
 }
 
 // Room returns the empty slot at the giver's place, and whether there is one: the giver may write a frame into it, for Fill.

@@ -13,6 +13,41 @@ func newExchange(size, first uint32) *Exchange {
 	return x
 }
 
+// giveOne gives one ref.
+func giveOne(x *Exchange, ref uint32) (empty uint32, ok bool) {
+	refs := [MaxGive]uint32{ref, 77}
+	ok = x.Give(&refs, 1) == 1 && refs[1] == 77
+	return refs[0], ok
+}
+
+// TestExchangeGive: as many as there is room for are swapped, the others stay.
+func TestExchangeGive(t *testing.T) {
+	for n := range uint32(MaxGive + 1) {
+		x := newExchange(20, 1000)
+		var refs [MaxGive]uint32
+		for i := range refs {
+			refs[i] = uint32(i)<<16 | 60
+		}
+		given := x.Give(&refs, n)
+		if want := min(n, 20); given != want || x.Full() != want {
+			t.Fatalf("Give of %d = %d, %d full; want %d", n, given, x.Full(), want)
+		}
+		for i := range uint32(MaxGive) {
+			want := i<<16 | 60
+			if i < given {
+				want = 1000 + i
+				if slot, _ := x.Oldest(); slot != i {
+					t.Errorf("slot %d came as %d", i, slot)
+				}
+				x.Empty(i)
+			}
+			if refs[i] != want {
+				t.Errorf("ref %d = %#x, want %#x", i, refs[i], want)
+			}
+		}
+	}
+}
+
 // TestExchange: what is given is taken in its order, each swap returns an empty slot, a full circle takes no more, on both sides'
 // ways.
 func TestExchange(t *testing.T) {
@@ -27,7 +62,7 @@ func TestExchange(t *testing.T) {
 				}
 				ok := false
 				if slot := uint32(0); round%2 == 0 {
-					if slot, ok = x.Give(spare[0]<<16 | (given%1000 + 1)); ok {
+					if slot, ok = giveOne(x, spare[0]<<16|(given%1000+1)); ok {
 						spare[0] = slot
 					}
 				} else if slot, ok = x.Room(); ok {
@@ -103,7 +138,7 @@ func TestExchangeKeep(t *testing.T) {
 		if fmt.Sprint(got) != want || x.Size() != 5 {
 			t.Errorf("%d taken: kept %v, want %v; %d positions", taken, got, want, x.Size())
 		}
-		if _, ok := x.Give(9<<16 | 60); !ok {
+		if _, ok := giveOne(x, 9<<16|60); !ok {
 			t.Error("no room afterwards")
 		} else if _, n := x.Oldest(); n != 60 {
 			t.Errorf("taker and giver do not meet: %d bytes", n)
@@ -126,7 +161,7 @@ func TestExchangeRace(t *testing.T) {
 				}
 			} else { // as the driving stage does
 				content[own] = i
-				if empty, ok := x.Give(own<<16 | 60); ok {
+				if empty, ok := giveOne(x, own<<16|60); ok {
 					own = empty
 					i++
 				}
