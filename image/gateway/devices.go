@@ -11,6 +11,7 @@ import (
 	"mortise/stack/divert"
 	"mortise/stack/frame"
 	"mortise/stack/gateway"
+	"mortise/stack/socket"
 	"mortise/stack/stage"
 )
 
@@ -90,8 +91,28 @@ func (g *gatewayImage) addDevice(n uint32, t *gateway.DeviceTable) error {
 		fmt.Printf("%s: %s: %s\n", t.Name, c.Name, gateway.StockDriver)
 		go d.Carry()
 	}
+	if err := noteTimes(d, t); err != nil {
+		return err
+	}
 	g.devices = append(g.devices, d)
 	g.irqs = append(g.irqs, c.IRQ)
+	return nil
+}
+
+// noteTimes has the device note times as the tables say, and tells what by.
+func noteTimes(d *divert.Device, t *gateway.DeviceTable) error {
+	if t.Timestamps == gateway.NoTimestamps {
+		return nil
+	}
+	source, err := d.Stamp(true, t.Timestamps == gateway.HardwareTimestamps, stage.TicksPerSecond())
+	if err != nil {
+		return err
+	}
+	text := socket.Source(source).String()
+	if string(t.Timestamps) != text {
+		text += ": the controller's timer does not count"
+	}
+	fmt.Printf("%s: timestamps by %s\n", t.Name, text)
 	return nil
 }
 

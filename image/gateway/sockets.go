@@ -11,6 +11,7 @@ import (
 
 	"mortise/stack/admin"
 	"mortise/stack/capture"
+	"mortise/stack/core"
 	"mortise/stack/divert"
 	"mortise/stack/inband"
 	"mortise/stack/neigh"
@@ -24,6 +25,7 @@ func (g *gatewayImage) addPorts() (err error) {
 	socket.Setup(memory, divert.Devices*divert.SlotsPerDevice, socket.Hooks{
 		Bound: oob.Bind, Kick: kickSockets, Join: g.joinGroup, Consume: oob.Consume,
 		Listen: func(dev uint32, on bool) { g.devices[dev].Listen(on) },
+		Times:  func(dev uint32) bool { return g.devices[dev].Stamped() != core.NoTime },
 	})
 	g.admin, err = admin.New(g.tables, admin.Hooks{
 		Adopt: divert.Adopt, Divert: g.divert, Answers: g.answers, Ask: func(p admin.Peer) { go g.ask(p) },
@@ -44,6 +46,7 @@ func (g *gatewayImage) addPorts() (err error) {
 		Tap: func(dev uint32, vid uint16, received bool, f func(b []byte)) (func(), error) {
 			return g.stack.Tap(int(dev), vid, received, f)
 		},
+		Times: func(dev uint32) string { return socket.Source(g.devices[dev].Stamped()).String() },
 	})
 	if err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"mortise/stack/gateway"
 	"mortise/stack/inband"
 	"mortise/stack/oob"
+	"mortise/stack/socket"
 	"mortise/stack/stage"
 	"mortise/stack/status"
 )
@@ -96,6 +97,9 @@ func (g *gatewayImage) deviceStatus(i int) status.Device {
 	d := g.devices[i]
 	s := (*g.described.Load())[i]
 	s.Up, s.Link, s.Diverted = d.Up(), d.Driver().Link().String(), divert.Diverted(uint32(i))
+	if source := socket.Source(d.Stamped()); source != socket.NoTime {
+		s.Timestamps = source.String()
+	}
 	s.Groups = append(make([]status.Group, 0, 7), g.deviceGroup(i), driverGroup(d), crossingGroup(d))
 	s.Ports = slices.Clone(s.Ports)
 	for j, p := range g.stack.Devices()[i].Ports() {

@@ -74,6 +74,8 @@ type Hooks struct {
 	Captures *capture.Set
 	// Tap shows what in-band sends on a port, and with received what comes for it, until remove is called. It may be nil.
 	Tap func(dev uint32, vid uint16, received bool, f func(b []byte)) (remove func(), err error)
+	// Times says what the times of a device's frames are noted by: "off", "software" or "hardware". It may be nil.
+	Times func(dev uint32) string
 	// Counters returns what the driver and the crossing count for a device. It may be nil.
 	Counters func(dev uint32) []Counter
 }

@@ -51,6 +51,7 @@ type Device struct {
 	Name       string    `json:"name"`
 	MAC        string    `json:"mac"`
 	OobCapable bool      `json:"oob_capable"` // false: a stock driver, not real-time
+	Timestamps string    `json:"timestamps"`  // what times of its frames are noted by: off, software or hardware
 	Up         bool      `json:"link_up"`
 	Diverted   bool      `json:"diverted"`
 	For        []string  `json:"diverted_for"` // what needs it to be
@@ -69,7 +70,8 @@ type Socket struct {
 	Reader   string    `json:"reader"` // "task 3" or "goroutine"
 	Local    string    `json:"local"`
 	Peer     string    `json:"peer,omitempty"`
-	Port     string    `json:"port,omitempty"` // that it is bound to
+	Port     string    `json:"port,omitempty"`       // that it is bound to
+	Times    string    `json:"timestamps,omitempty"` // that it has: as "received sent device queued"
 	Queued   uint32    `json:"queued"`
 	Limit    uint32    `json:"limit"`
 	Counters []Counter `json:"counters"`
@@ -160,6 +162,9 @@ func (a *Admin) describeDevice(dev uint32, d *device) Device {
 	for i, n := range oob.Snapshot(dev) {
 		t.Core = append(t.Core, Counter{oob.CounterNames[i], uint64(n)})
 	}
+	if t.Timestamps = "off"; a.hooks.Times != nil {
+		t.Timestamps = a.hooks.Times(dev)
+	}
 	if a.hooks.Counters != nil {
 		t.Counters = append(t.Counters, a.hooks.Counters(dev)...)
 	}
@@ -178,7 +183,7 @@ func (a *Admin) sockets() []Socket {
 	for _, s := range socket.List() {
 		t := Socket{
 			Number: uint32(s.Socket), Kind: "udp", Reader: fmt.Sprintf("task %d", s.Task), Local: s.Local.String(),
-			Queued: s.Queued, Limit: s.Limit,
+			Times: s.Stamps.String(), Queued: s.Queued, Limit: s.Limit,
 		}
 		if s.Task == task.NoTask {
 			t.Reader = "goroutine"

@@ -110,7 +110,7 @@ func (d *Device) tell(w io.Writer) error {
 	if !d.Up {
 		link = "down"
 	}
-	fmt.Fprintf(&b, "device %s: MAC address %s, link %s, %s, %s\n  in all: %v\n", d.Name, d.MAC, link, d.driver(), d.diversion(), d.Traffic)
+	fmt.Fprintf(&b, "device %s: MAC address %s, link %s, %s, %s\n  in all: %v\n  timestamps: %s\n", d.Name, d.MAC, link, d.driver(), d.diversion(), d.Traffic, d.Timestamps)
 	for _, g := range []struct {
 		name     string
 		counters []Counter
@@ -142,6 +142,9 @@ func (s Socket) String() string {
 	}
 	if s.Port != "" {
 		text += " on " + s.Port
+	}
+	if s.Times != "" {
+		text += ", timestamps " + s.Times
 	}
 	return text + fmt.Sprintf(", %s, %d of %d queued%s", s.Reader, s.Queued, s.Limit, nonzero(s.Counters))
 }

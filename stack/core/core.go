@@ -10,9 +10,10 @@
 //	//go:linkname Decided mortise/stack/core.Decided
 //	//go:linkname PendingEvents mortise/stack/core.PendingEvents
 //	//go:linkname Frames mortise/stack/core.Frames
+//	//go:linkname Left mortise/stack/core.Left
 //
 // and an image links the one that it imports; two of them, or none, do not link. stack/oob is Mortise's own; core/coretest has a
-// tiny one that shows what is needed, and image/tinycore is a firmware with it. Submit is what the devices provide to it.
+// tiny one that shows what is needed, and image/tinycore is a firmware with it. Submit, Room, Came, Tag and Reap are what the devices provide to it.
 //
 // Stage: any. Does not support: two companion cores in an image.
 package core
@@ -142,3 +143,33 @@ func Room(dev uint32) bool
 //
 //oob:stage oob
 func RoomFor(dev, n uint32) bool
+
+// Where the time of a frame is from.
+const (
+	NoTime   uint32 = iota // there is none
+	Software               // the stage looked: when it took the frame up, or had handed it over
+	Hardware               // the device's own clock, by which it noted the frame's start
+)
+
+// Came returns when the frame came in that Deliver, or Show, is called for, as the low word of the stage's time, and where that is
+// from. It is to be called in that call. stack/divert provides it.
+//
+//oob:stage oob
+func Came(dev uint32) (at, source uint32)
+
+// Tag has Left called for the frame that Submit takes next for device dev. A device whose frames have no time does nothing, and says
+// false. stack/divert provides it.
+//
+//oob:stage oob
+func Tag(dev, tag uint32) bool
+
+// Left is called when a frame that Tag was called for has left: it was submitted at the time queued, and left at the time at, which is
+// from source. Frames that a device was set up anew over are not told of.
+//
+//oob:stage oob
+func Left(tag, queued, at, source uint32)
+
+// Reap has Left called for what has left of device dev by now: that comes without an event. stack/divert provides it.
+//
+//oob:stage oob
+func Reap(dev uint32)

@@ -5,6 +5,9 @@ package divert
 // clock is the time that tests set.
 var clock uint32
 
+// SetClock sets the time: for tests of other packages. Host only.
+func SetClock(t uint32) { clock = t }
+
 // now returns clock.
 //
 //oob:stage any

@@ -108,12 +108,14 @@ const (
 )
 
 // What device.diverted says beside 0, a device that is in-band's. A device whose driver runs in the oob stage is driven or
-// listened: driven or more, which one comparison tells.
+// listened: driven or more, which one comparison tells; or stamped, which nobody else pays for.
 const (
 	carried         = 1 // a stock driver's, see deferred.go
 	carriedListened = 2
-	driven          = 3
-	listened        = 4 // each frame is shown to the companion core ahead of its decision: core.Show
+	stamped         = 3 // driven, and its frames may be asked for when they came and left: see stamp.go
+	stampedListened = 4
+	driven          = 5
+	listened        = 6 // each frame is shown to the companion core ahead of its decision: core.Show
 )
 
 // device is the state of one device: no pointer, so that oob code may store to it.
@@ -149,6 +151,8 @@ type device struct {
 
 	rx frame.Exchange // driving stage → in-band
 	tx frame.Exchange // in-band → driving stage
+
+	clock clock1588 // see stamp.go; last: what is further in front takes shorter addressing
 }
 
 var (

@@ -126,8 +126,8 @@ looking:
 	return todo
 }
 
-// inbandOrShown is core.Deliver for a device that is in-band's, whose frames are all left to it; and for one whose frames the
-// companion core is shown ahead of that: this is number i of the activation.
+// inbandOrShown is core.Deliver for a device that is in-band's, whose frames are all left to it; for one whose frames have a time; and
+// for one whose frames the companion core is shown ahead of that: this is number i of the activation.
 //
 //oob:stage any
 //go:noinline
@@ -137,8 +137,11 @@ func (v *device) inbandOrShown(slot, n, i uint32) (action uint32) {
 	}
 	addr := v.frames + uintptr(slot)*frame.SlotSize
 	v.decided = 1
-	if v.diverted == carried {
-		return core.Deliver(v.core, addr, n)
+	if v.diverted != listened {
+		v.see()
+		if v.listen == 0 {
+			return core.Deliver(v.core, addr, n)
+		}
 	}
 	if i == v.spent+1 {
 		v.shown = 0
@@ -300,8 +303,13 @@ func (v *device) mayCopy() bool {
 //go:linkname Submit mortise/stack/core.Submit
 func Submit(d, slot, n uint32) (empty uint32, ok bool) {
 	v := &table[d%Devices]
-	if v.diverted < driven && !v.deferred() {
-		return 0, false
+	if v.diverted < driven {
+		if !v.deferred() {
+			return 0, false
+		}
+		if v.clock.asked != 0 {
+			return v.submitStamped(slot, n)
+		}
 	}
 	if v.free.Len() <= rxBudget || !v.hw.Send(slot, n) {
 		if v.makeRoom(); v.free.Len() <= rxBudget || !v.hw.Send(slot, n) {
@@ -415,7 +423,7 @@ func (v *device) reclaim() {
 			return
 		}
 		if shares[slot%frame.MaxSlots] != 0 {
-			unshare(slot)
+			v.unshare(slot)
 			continue
 		}
 		v.free.Put(slot)
@@ -433,7 +441,7 @@ func (v *device) makeRoom() {
 			return
 		}
 		if shares[slot%frame.MaxSlots] != 0 {
-			unshare(slot)
+			v.unshare(slot)
 			continue
 		}
 		v.free.Put(slot)

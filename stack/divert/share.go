@@ -98,6 +98,20 @@ func (v *device) lending(slot uint32) uint32 {
 	return empty
 }
 
+// unshare takes back a slot that v has sent and that is shared, or whose departure is stamped.
+//
+//oob:stage any
+//go:noinline
+func (v *device) unshare(slot uint32) {
+	if shares[slot%frame.MaxSlots] != isStamped {
+		unshare(slot)
+		return
+	}
+	shares[slot%frame.MaxSlots] = 0
+	v.free.Put(slot)
+	v.gone()
+}
+
 // unshare takes one hold of a shared slot back, and gives the slot to its owner with the last one.
 //
 //oob:stage any

@@ -76,8 +76,11 @@ func (p *Device) Listen(on bool) {
 
 // byOob returns what device.diverted says when the oob stage has the device.
 func (p *Device) byOob() uint32 {
-	if p.stock != nil {
+	switch {
+	case p.stock != nil:
 		return carried
+	case table[p.d].clock.source != core.NoTime:
+		return stamped
 	}
 	return driven
 }
@@ -126,6 +129,7 @@ func (p *Device) Rebuild(divert bool) error {
 
 // resume lets a stage go on with what waits: its own frames and in-band's.
 func (p *Device) resume(divert bool) {
+	table[p.d].clock.restart()
 	if divert {
 		p.setDiverted(true)
 		if late[p.d].Len() != 0 { // in the oob stage's hands they come back with the kick
@@ -204,7 +208,11 @@ func (p *Device) recall() (lend func(), ok bool) {
 // owner, when that one is done too: the device may be it.
 func (p *Device) takeBack(slots []uint32) []uint32 {
 	own := slices.DeleteFunc(slots, func(s uint32) bool {
-		shared := shares[s%frame.MaxSlots] != 0
+		share := &shares[s%frame.MaxSlots]
+		if *share == isStamped { // nobody will be told when it left
+			*share = 0
+		}
+		shared := *share != 0
 		if shared {
 			returned.Push(frame.Ref{Slot: uint16(s)})
 		}

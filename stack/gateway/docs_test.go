@@ -54,6 +54,7 @@ watchdog = { timeout_s = 10, reset_without_inband = true }
 [device.a]
 controller = "ENET1"
 driver = "stock"
+timestamps = "software"
 mac = "02:00:00:00:00:01"
 address = "10.0.0.1/24"
 gateway = "10.0.0.2"

@@ -32,3 +32,39 @@ func TestDriver(t *testing.T) {
 		}
 	}
 }
+
+// What notes the times of a device's frames is off unless the file says something that the device's driver can.
+func TestTimestamps(t *testing.T) {
+	board := &Board{Name: "b", Controllers: []Controller{{Name: "C", OobCapable: true, Stock: true}}}
+	for _, c := range []struct {
+		lines string
+		want  Timestamps
+		err   string
+	}{
+		{"", NoTimestamps, ""},
+		{"timestamps = \"off\"", NoTimestamps, ""},
+		{"timestamps = \"software\"", SoftwareTimestamps, ""},
+		{"timestamps = \"hardware\"", HardwareTimestamps, ""},
+		{"driver = \"stock\"\ntimestamps = \"software\"", SoftwareTimestamps, ""},
+		{"timestamps = \"on\"", "", `x:4: device.rt0.timestamps: found "on", expected "off" or "software" or "hardware"`},
+		{"timestamps = true", "", `x:4: device.rt0.timestamps: found true, expected "off" or "software" or "hardware"`},
+		{"timestamps = \"hardware\"\ndriver = \"stock\"", "",
+			`x:4: device.rt0.timestamps: found "hardware", expected "off" or "software" with a stock driver`},
+	} {
+		text := "[device.rt0]\ncontroller = \"C\"\naddress = \"10.0.0.1/24\"\n" + c.lines + "\n"
+		config, err := Parse("x", []byte(text), board)
+		if c.err != "" {
+			if err == nil || err.Error() != c.err {
+				t.Errorf("%s: %v, want %s", c.lines, err, c.err)
+			}
+			continue
+		}
+		if err != nil || config.Devices[0].Timestamps != c.want {
+			t.Errorf("%s: %v, %v, want %q", c.lines, config, err, c.want)
+			continue
+		}
+		if tables, err := config.Tables([]byte("seed"), nil); err != nil || tables.Devices[0].Timestamps != c.want {
+			t.Errorf("%s: tables: %v", c.lines, err)
+		}
+	}
+}

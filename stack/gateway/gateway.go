@@ -91,6 +91,16 @@ const LoopbackName = "lo"
 // StockDriver is what is said of a device with a stock driver, wherever it is shown.
 const StockDriver = "stock driver, not real-time"
 
+// Timestamps says by what it is noted when a device's frames come in and leave.
+type Timestamps string
+
+// The values of Timestamps.
+const (
+	NoTimestamps       Timestamps = ""         // "off" in the file
+	SoftwareTimestamps Timestamps = "software" // by when the stage looks
+	HardwareTimestamps Timestamps = "hardware" // by the controller's IEEE 1588 timer, and software if that does not count
+)
+
 // Device is a network controller with the ports on it.
 type Device struct {
 	Name       string
@@ -98,6 +108,7 @@ type Device struct {
 	Stock      bool // its driver is a stock one, which is not oob-capable
 	MAC        MAC  // the zero value: not configured, see ResolveMACs
 	Divert     bool
+	Timestamps Timestamps    // whether times of its frames are noted, and by what
 	Held       bool          // Divert is not only because of oob ports and VLANs: the file says so
 	OobVLANs   filter.VIDSet // VLANs whose IPv4 the oob stage takes though no port is on them
 	Filter     *Filter       // the program that judges its frames; nil: none

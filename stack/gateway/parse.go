@@ -194,6 +194,7 @@ func (r *reader) device(n *node, x *across) *Device {
 	x.number++
 	controller := r.controller(t, d, x)
 	r.driver(t.get("driver"), d, controller)
+	r.timestamps(t.get("timestamps"), d)
 	r.mac(t.get("mac"), d, x)
 	untagged := r.port4(t, d.Name, 0, x)
 	vlans := t.get("vlan")
@@ -277,6 +278,27 @@ func (r *reader) driver(n *node, d *Device, controller *Controller) {
 		r.fail(n, "%s", want)
 	}
 	d.Stock = name == driverStock
+}
+
+// timestamps reads what notes the times of the device's frames. A stock driver has no timer.
+func (r *reader) timestamps(n *node, d *Device) {
+	if n == nil {
+		return
+	}
+	const off = "off"
+	values, of := []string{off, string(SoftwareTimestamps), string(HardwareTimestamps)}, ""
+	if d.Stock {
+		values, of = values[:2], " with a stock driver"
+	}
+	want := `"` + strings.Join(values, `" or "`) + `"` + of
+	s, ok := r.text(n, want)
+	if ok && !slices.Contains(values, s) {
+		r.fail(n, "%s", want)
+		return
+	}
+	if s != off {
+		d.Timestamps = Timestamps(s)
+	}
 }
 
 // divert reads whether the device is diverted; needed: something beside its oob ports asks for that.

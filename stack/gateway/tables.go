@@ -24,6 +24,7 @@ type DeviceTable struct {
 	Stock      bool // see Device
 	MAC        MAC
 	MACSource  MACSource
+	Timestamps Timestamps // see Device
 	Diverted   bool
 	Held       bool          // diverted without an oob port, too
 	OobVLANs   filter.VIDSet // VLANs taken though no port is on them
@@ -77,7 +78,7 @@ func (c *Config) Tables(seed []byte, fuse func(controller string) (MAC, bool)) (
 		}
 		owner[mac] = d.Name
 		t.Devices[i] = DeviceTable{
-			Name: d.Name, Controller: d.Controller, Stock: d.Stock, MAC: mac, MACSource: source, Diverted: d.Divert, Held: d.Held,
+			Name: d.Name, Controller: d.Controller, Stock: d.Stock, Timestamps: d.Timestamps, MAC: mac, MACSource: source, Diverted: d.Divert, Held: d.Held,
 			OobVLANs: d.OobVLANs, Filter: d.Filter, Ports: d.tables(), Forward: c.forwardFrom(d.Name), Forwards: c.forwards(d.Name),
 		}
 	}

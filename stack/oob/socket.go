@@ -116,3 +116,9 @@ func (d *device) queued(p *port, action uint32) uint32 {
 	}
 	return action
 }
+
+// Left is core.Left: only sockets ask.
+//
+//oob:stage oob
+//go:linkname Left mortise/stack/core.Left
+func Left(tag, queued, at, source uint32) { socket.Left(tag, queued, at, source) }

@@ -76,6 +76,8 @@ func (s *source) there(take bool) bool {
 			s.told = last
 		}
 		return true
+	case departed:
+		return socket.Socket(s.number).HasDeparted()
 	case message:
 		return task.Buffer(s.number).Waiting()
 	}

@@ -13,7 +13,7 @@
 //	set.Wait(fromPlant | cycle)
 //
 // What comes (a message, an expiry) makes its task ready by itself, at once. Room comes about without an event: where a frame has
-// been sent, a buffer given back. A task that waits for it is run when it is there, RetryAfter later at most, or at the next
+// been sent (room, and its time), a buffer given back. A task that waits for it is run when it is there, RetryAfter later at most, or at the next
 // activation that runs the task; so waiting for room costs a timer of stack/task, nobody else anything.
 //
 // Stage: oob.go oob, the rest in-band. Follows: what poll(2) is to a program (POSIX.1-2017), not how; unlike the EVL network stack's, which is
@@ -49,6 +49,7 @@ const (
 	expired
 	message
 	room
+	departed
 )
 
 // A Source is something to wait for.
@@ -63,6 +64,9 @@ func Writable(s socket.Socket) Source { return Source{kind: writable, number: ui
 
 // Expired is an expiry of a timer since Ready has told of one.
 func Expired(t task.Timer) Source { return Source{kind: expired, number: uint32(t)} }
+
+// Departed is a message of a socket's that has left, and that Socket.Departed would tell of.
+func Departed(s socket.Socket) Source { return Source{kind: departed, number: uint32(s)} }
 
 // Message is a message from in-band.
 func Message(b task.Buffer) Source { return Source{kind: message, number: uint32(b)} }
@@ -97,7 +101,7 @@ func New(id uint32, sources ...Source) (Set, error) {
 			return 0, fmt.Errorf("%w: task %d: source %d: room for %d bytes, want %d at most", ErrRefused, id, i, int32(s.bytes), task.MaxMessage)
 		}
 		v.source[i] = source{kind: s.kind, number: s.number, bytes: s.bytes}
-		if s.kind == writable || s.kind == room {
+		if s.kind == writable || s.kind == room || s.kind == departed {
 			v.roomy |= 1 << i
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"mortise/drivers/enet"
 	"mortise/drivers/enet/enettest"
+	"mortise/stack/core"
 	"mortise/stack/divert"
 	"mortise/stack/neigh"
 	"mortise/stack/oob"
@@ -37,6 +38,7 @@ type bench struct {
 	now  uint64
 	runs int
 	run  func()
+	ns   uint64 // of the controller's timer
 }
 
 const (
@@ -59,7 +61,7 @@ func newBench(t *testing.T) *bench {
 		Name: "rt0", TickHz: hz,
 		Driver: enet.Config{
 			Name: "ENET1", Base: o.Base, ClkHz: 66_000_000, MAC: b.site.MAC,
-			Desc: rings.Desc, DescBus: rings.DescBus, Memory: rings.Memory, Clock: &enettest.Clock{},
+			Desc: rings.Desc, DescBus: rings.DescBus, Memory: rings.Memory, Clock: &enettest.Clock{}, TimerHz: 25_000_000,
 		},
 		Hooks: divert.Hooks{Kick: func() { divert.Kicked() }, Route: func(bool) {}},
 	})
@@ -190,6 +192,43 @@ func TestPoll(t *testing.T) {
 	b.ran("it is there already", 1)
 	b.nic.Complete(-1)
 	divert.Poll(0)
+	testDeparted(t, b)
+}
+
+// testDeparted: a task that waits for a message to have left runs when it has, and is told when that was.
+func testDeparted(t *testing.T, b *bench) {
+	b.nic.Now = func() uint64 { b.ns += 1000; return b.ns }
+	source, err := b.dev.Stamp(true, true, hz)
+	b.ok(err)
+	if source != core.Hardware {
+		t.Fatalf("times are from %d", source)
+	}
+	s, err := socket.OpenUDP(socket.Options{Task: mine, Local: netip.AddrPortFrom(netip.IPv4Unspecified(), 5001), Timestamps: socket.StampSent | socket.StampDevice})
+	b.ok(err)
+	b.set, err = poll.New(mine, poll.Departed(s))
+	b.ok(err)
+	var m socket.Message
+	if status := s.Compose(&m, neigh.Wire(netip.AddrFrom4(b.site.From().SrcIP)), 40000); status != socket.OK {
+		t.Fatal(status)
+	}
+	s.Send(&m, 4)
+	b.ready("sent, and under way", 0)
+	b.run = func() { b.set.Wait(1) }
+	b.run()
+	b.after(100)
+	b.ran("looked at again", 1)
+	b.nic.Complete(1)
+	var d socket.Departure
+	b.run = func() {
+		b.ready("it has left", 1)
+		if status := s.Departed(&d); status != socket.OK || d.Source != socket.Hardware || d.Number != 1 {
+			t.Errorf("Departed = %+v, %v", d, status)
+		}
+	}
+	b.after(100)
+	b.ran("it has left", 1)
+	b.ready("told of", 0)
+	b.ok(s.Close())
 }
 
 // A set that cannot be is refused, with what is wrong.

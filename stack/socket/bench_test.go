@@ -9,6 +9,7 @@ import (
 
 	"mortise/drivers/enet"
 	"mortise/drivers/enet/enettest"
+	"mortise/stack/core"
 	"mortise/stack/divert"
 	"mortise/stack/neigh"
 	"mortise/stack/oob"
@@ -34,6 +35,7 @@ type bench struct {
 	nic    *enettest.ENET
 	peer   netip.Addr // on the untagged port's network
 	kicked func()     // behind each kick
+	wait   enettest.Clock
 }
 
 func newBench(t *testing.T) *bench { return newBenchWith(t, enettest.Options{}) }
@@ -48,7 +50,7 @@ func newBenchWith(t *testing.T, o enettest.Options) *bench {
 		Name: "rt0", TickHz: 1_000_000,
 		Driver: enet.Config{
 			Name: "ENET1", Base: o.Base, ClkHz: 66_000_000, MAC: b.site.MAC,
-			Desc: rings.Desc, DescBus: rings.DescBus, Memory: rings.Memory, Clock: &enettest.Clock{},
+			Desc: rings.Desc, DescBus: rings.DescBus, Memory: rings.Memory, Clock: &b.wait, TimerHz: 25_000_000,
 		},
 		Hooks: divert.Hooks{Kick: func() { divert.Kicked() }, Route: func(bool) {}},
 	})
@@ -65,6 +67,7 @@ func newBenchWith(t *testing.T, o enettest.Options) *bench {
 		Bound: oob.Bind, Kick: func() { socket.Kicked(); b.kicked() }, Join: func(neigh.Port, netip.Addr, bool) error { return nil },
 		Consume: oob.Consume,
 		Listen:  func(_ uint32, on bool) { b.dev.Listen(on) },
+		Times:   func(uint32) bool { return b.dev.Stamped() != core.NoTime },
 	})
 	b.up(0)
 	b.up(1)

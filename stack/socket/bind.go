@@ -56,6 +56,7 @@ func OpenUDP(o Options) (Socket, error) {
 		return 0, err
 	}
 	q.kind = udp
+	watch()
 	judge(listOf(s))
 	return Socket(s), nil
 }

@@ -155,6 +155,7 @@ type Datagram struct {
 	Whole int            // bytes that it had: more than N if there was no room for all
 	From  netip.AddrPort // who sent it
 	Local netip.Addr     // the address that it was sent to: one of ours, a group's, or a broadcast
+	Times Times          // all 0 unless the socket has StampReceived
 	// Queued is when it came into the queue: the low word of task.Time.
 	Queued uint32
 }
@@ -191,6 +192,8 @@ func (c *Conn) take(b []byte) (r Datagram, ok bool) {
 	m := q.queue[head%QueueSize]
 	r.Whole, r.Local, r.Queued = int(m.Whole()), neigh.Addr(m.Local), m.Queued
 	r.From = netip.AddrPortFrom(neigh.Addr(m.Peer), uint16(m.PeerPort))
+	m.Delivered = task.Now()
+	r.Times, _ = m.times(q.stamps)
 	r.N = m.copy(b)
 	mmio.Store(&q.head, head+1)
 	if mmio.Load(&q.tail) != head+1 {
@@ -298,6 +301,36 @@ func (c *Conn) send(b []byte, to netip.AddrPort) error {
 	}
 	Deliver() // a goroutine's, by the loopback port: this kick woke nobody
 	return nil
+}
+
+// ReadDeparture waits until a message that was sent has left, and tells of it: up to the deadline to read. The error is Unstamped if the socket
+// was opened without StampSent.
+func (c *Conn) ReadDeparture() (Departure, error) {
+	for {
+		r, err := c.departed()
+		if err != Empty {
+			return r, err
+		}
+		if err := c.wait(&c.read, c.room()); err != nil {
+			return Departure{}, err
+		}
+	}
+}
+
+// departed tells of a message that has left, or says at once why not.
+func (c *Conn) departed() (Departure, error) {
+	state.Lock()
+	defer state.Unlock()
+	select {
+	case <-c.done:
+		return Departure{}, net.ErrClosed
+	default:
+	}
+	r := ask(request{op: opLeft, sock: uint32(c.s)})
+	if r.status != OK {
+		return Departure{}, r.status
+	}
+	return r.departure, nil
 }
 
 // Connect makes peer the one to send to and to receive from.

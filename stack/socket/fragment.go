@@ -112,7 +112,7 @@ func LaterFragment(f *reassembly.Packet, port uint32, addr, packet uintptr, offs
 //oob:stage oob
 func hasRoom(port, end uint32) bool {
 	p := &ports[port%tablePorts]
-	return p.up == wired && end <= p.most && p.pool.Free() > p.pool.Size()/2
+	return p.up&wired != 0 && end <= p.most && p.pool.Free() > p.pool.Size()/2
 }
 
 // added takes a fragment into the sum of its packet, and returns an empty slot for it, if it was kept; it gives the packet's slots

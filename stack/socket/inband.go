@@ -38,6 +38,8 @@ type Options struct {
 	PCP          int // 0 to 7, in the tag of a VLAN port
 	// DontFragment has nothing sent in fragments: what does not fit into a frame is TooLong.
 	DontFragment bool
+	// Timestamps are those that the socket has: see Socket.Times and Socket.Departed.
+	Timestamps Timestamps
 }
 
 const (
@@ -59,6 +61,7 @@ var state struct {
 	consume   func(i uint32, on bool) error
 	listen    func(dev uint32, on bool)
 	listening [MaxListeners]uint32 // their devices
+	times     func(dev uint32) bool
 }
 
 // Hooks are what sockets need of the companion core. They are called in-band.
@@ -72,6 +75,8 @@ type Hooks struct {
 	// Consume gives all IPv4 packets of the port of an index to the raw socket that is open for them, or no longer; an error refuses it. nil: there
 	// are no such sockets.
 	Consume func(i uint32, on bool) error
+	// Times reports whether a device notes when frames come in and leave. nil: all do.
+	Times func(dev uint32) bool
 	// Join lets frames to a multicast group in from a port, or no longer.
 	Join func(port neigh.Port, group netip.Addr, member bool) error
 }
@@ -81,7 +86,7 @@ type Hooks struct {
 //oob:stage init
 func Setup(m frame.Memory, firstSlot uint32, h Hooks) {
 	memory = m
-	state.consume = h.Consume
+	state.consume, state.times = h.Consume, h.Times
 	state.bound, state.join, state.kick, state.listen = h.Bound, h.Join, h.Kick, h.Listen
 	state.stock = nil
 	for s := m.Slots; s > firstSlot; s-- {
@@ -135,6 +140,9 @@ func open(o Options) (*sock, uint32, error) {
 			return nil, 0, fmt.Errorf("socket: device %d, VLAN ID %d: %w", o.Device.Dev(), o.Device.VID(), ErrNoPort)
 		}
 		q.device = i + 1
+	}
+	if err := q.stamp(s, o.Timestamps); err != nil {
+		return nil, 0, err
 	}
 	return q, s, nil
 }
@@ -210,6 +218,7 @@ func (s Socket) Close() error {
 		closeAll(uint32(s % Max))
 	}
 	mmio.Store(&q.kind, closed)
+	watch()
 	for i := range uint32(MaxPorts) {
 		flush(uint32(s%Max), i)
 	}

@@ -138,7 +138,7 @@ func (q *sock) queued(m *Message) {
 // isConn reports whether goroutines read the socket, not a task.
 //
 //oob:stage oob
-func (q *sock) isConn() bool { return q.task >= task.MaxTasks }
+func (q *sock) isConn() bool { return q.task == task.NoTask }
 
 // slotOf returns the slot of the frame at addr, or of a byte in it.
 //
@@ -155,7 +155,7 @@ func (q *sock) room(p *port) bool {
 		q.count[DroppedDown]++
 		return false
 	}
-	if q.task >= task.MaxTasks {
+	if q.isConn() {
 		q.takeBack() // two for one that comes: it keeps up
 		q.takeBack()
 		if q.tail-q.freed < QueueSize && q.tail-mmio.Load(&q.head) < q.limit {
@@ -176,11 +176,20 @@ func (q *sock) room(p *port) bool {
 	return true
 }
 
-// hand makes what has been queued up to tail visible to the goroutine that reads.
+// hand makes what has been queued up to tail visible to who reads, a goroutine or the task of a socket with timestamps, which the last
+// message gets first.
 //
 //oob:stage oob
 //go:noinline
 func (q *sock) hand(tail uint32) {
+	if q.stamps.has(StampReceived | StampDevice) {
+		q.queue[(tail-1)%QueueSize].came()
+	}
+	if !q.isConn() {
+		q.tail = tail
+		task.Ready(q.task)
+		return
+	}
 	mmio.Store(&q.tail, tail)
 	waiting++
 }

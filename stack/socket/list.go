@@ -19,6 +19,7 @@ type Stats struct {
 	Port     uint32
 	Queued   uint32
 	Limit    uint32
+	Stamps   Timestamps
 	Counters [NumCounters]uint32
 }
 
@@ -34,7 +35,7 @@ func List() (list []Stats) {
 			continue
 		}
 		t := Stats{
-			Socket: Socket(i), Raw: q.kind >= raw, Task: q.task, Limit: q.limit,
+			Socket: Socket(i), Raw: q.kind >= raw, Task: q.reader(), Stamps: q.stamps, Limit: q.limit,
 			Local:  netip.AddrPortFrom(neigh.Addr(q.addr), uint16(q.port)),
 			Queued: mmio.Load(&q.tail) - mmio.Load(&q.head),
 		}

@@ -164,6 +164,7 @@ func (m *Message) sendParts(q *sock, n uint32) Status {
 	}
 	m.finish(q.tos, id)
 	for range reassembly.MaxParts {
+		q.askLast(p, m)
 		if !m.submit(p) {
 			return m.failed(q, Busy)
 		}

@@ -19,14 +19,19 @@ const Loopback = MaxPorts - 1
 // What port.up says.
 const (
 	down   = iota
-	wired  // frames go to the device
+	wired  // frames go to the device: odd, as timed
 	looped // they go to sockets here
+	timed  // they go to the device, and some tell when they left: see stamp.go
 )
 
 // lists has the list of sockets that are bound to each UDP port, plus one; 0: none.
 var lists [1 << 16]uint8
 
-// aside is send where the message of n bytes is not for a device: the port is down, or it is the loopback port.
+// proceed is aside's status for a message that is for the device after all.
+const proceed = NumStatuses
+
+// aside is send where the message of n bytes is not for a device: the port is down, or it is the loopback port; or where it is to tell
+// when it left.
 //
 //oob:stage oob
 //go:noinline
@@ -35,6 +40,9 @@ func (m *Message) aside(q *sock, n uint32) Status {
 	switch {
 	case m.parts() != 0:
 		return m.failed(q, TooLong) // SendLong sends it
+	case p.up == timed:
+		q.ask(p)
+		return proceed
 	case p.up != looped:
 		return m.failed(q, Down)
 	}
@@ -102,7 +110,7 @@ func (p *port) loopFrame(q *sock, m *Message, size uint32) {
 func (p *port) hand(m *Message, s, by, size uint32) {
 	q := &socks[s%Max]
 	tail := q.tail
-	if q.task == by && !q.isConn() && tail-q.head >= min(q.limit, QueueSize-1) {
+	if q.task%apart == by%apart && !q.isConn() && tail-q.head >= min(q.limit, QueueSize-1) {
 		// To itself: a place further may be that of the message that the task received last, and still looks at.
 		q.count[DroppedFull]++
 		p.lost(m)

@@ -146,7 +146,9 @@ func (m *Message) send(q *sock, n uint32) Status {
 	}
 	p := &ports[m.port%(2*tablePorts)]
 	if p.up != wired {
-		return m.aside(q, n)
+		if status := m.aside(q, n); status != proceed {
+			return status
+		}
 	}
 	addr := memory.Frame(m.slot)
 	packet := addr + uintptr(m.packet)
@@ -263,12 +265,15 @@ func (s Socket) SendFrame(m *Message, n uint32) Status {
 		n = wire.MinLen
 	}
 	p := &ports[m.port%(2*tablePorts)]
-	switch p.up {
-	case down:
-		return m.failed(q, Down)
-	case looped:
-		p.loopFrame(q, m, n)
-		return OK
+	if p.up != wired {
+		switch p.up {
+		case down:
+			return m.failed(q, Down)
+		case looped:
+			p.loopFrame(q, m, n)
+			return OK
+		}
+		q.ask(p)
 	}
 	empty, ok := core.Submit(p.name.Dev(), m.slot, n)
 	if !ok {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 
 	"mortise/drivers/mmio"
 	"mortise/stack/frame"
@@ -119,11 +120,16 @@ func drainPool(p *frame.Pool) {
 //
 //oob:stage inband
 func Up(i uint32) {
-	how := uint32(wired)
+	p, asked := &ports[i%tablePorts], &timers[i%tablePorts]
 	if i == Loopback {
-		how = looped
+		mmio.Store(&p.up, looped)
+		return
 	}
-	mmio.Store(&ports[i%tablePorts].up, how)
+	asks := mmio.Load(asked)
+	mmio.Store(&p.up, wired|asks*timed)
+	if now := mmio.Load(asked); now != asks { // a socket was opened, or closed, in between
+		atomic.CompareAndSwapUint32(&p.up, wired|asks*timed, wired|now*timed)
+	}
 }
 
 // Pause stops frames of a port going in and out, for the time that its link is down: what lies in queues stays. See Up.

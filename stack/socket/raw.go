@@ -54,10 +54,12 @@ func OpenRaw(etherType uint16, o Options) (Socket, error) {
 		}
 	}
 	q.kind = raw
+	watch()
 	listen(1)
 	if etherType == typeIPv4 {
 		if err := state.consume(q.device-1, true); err != nil {
 			q.kind = closed
+			watch()
 			listen(-1)
 			return 0, fmt.Errorf("socket: EtherType %#04x: %w: %w", etherType, err, ErrOption)
 		}
@@ -82,6 +84,7 @@ func openAll(o Options) (Socket, error) {
 		return 0, err
 	}
 	q.kind = rawAll
+	watch()
 	q.port = AllFrames << 8
 	state.listening[at] = o.Device.Dev()
 	q.count[DroppedCopy] = -missed(at)

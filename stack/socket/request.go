@@ -3,7 +3,6 @@ package socket
 import (
 	"mortise/drivers/mmio"
 	"mortise/stack/core"
-	"mortise/stack/task"
 )
 
 // A request is what in-band asks the oob stage to do, where both would write the same words. In-band fills it in and kicks; on
@@ -15,6 +14,7 @@ type request struct {
 	peerPort   uint32
 	n          uint32
 	message    Message
+	departure  Departure
 	status     Status
 }
 
@@ -26,6 +26,7 @@ const (
 	opSend    // sock.Send(message, n)
 	opRelease // message.Release
 	opExpire  // give up what came in fragments on port and is not complete
+	opLeft    // sock.Departed(departure)
 	opLong    // sock.ComposeLong(message, peer, peerPort, n) but for lay; n is an identification then
 	opLoop    // send n bytes of message, in parts, by the loopback port
 	opSubmit  // send the next parts of message, finished; n is how many are left then, port 1 if it has begun
@@ -58,6 +59,8 @@ func Kicked() {
 		r.message.Release()
 	case opExpire:
 		expire(r.port)
+	case opLeft:
+		r.status = Socket(r.sock).Departed(&r.departure)
 	default:
 		r.long(op)
 	}
@@ -69,7 +72,7 @@ func Kicked() {
 //
 //oob:stage oob
 func (q *sock) flush(port uint32) {
-	if q.task >= task.MaxTasks {
+	if q.isConn() {
 		for range QueueSize {
 			q.takeBack()
 		}
@@ -129,7 +132,7 @@ func (r *request) long(op uint32) {
 //oob:stage oob
 func (r *request) submit(q *sock, p *port, m *Message) Status {
 	switch {
-	case p.up != wired:
+	case p.up&wired == 0:
 		return m.failed(q, Down)
 	case r.port == 0 && !core.RoomFor(p.name.Dev(), m.parts()+submitReserve):
 		long.busy++
@@ -137,6 +140,7 @@ func (r *request) submit(q *sock, p *port, m *Message) Status {
 	}
 	r.port = 1
 	for range submitMost {
+		q.askLast(p, m)
 		if !m.submit(p) {
 			return Busy
 		}

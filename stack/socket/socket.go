@@ -65,6 +65,7 @@ const (
 	Down               // the port's device is not driven by the oob stage
 	Busy               // the device has no room to send: try again
 	Closed             // the socket is not open, or of another kind
+	Unstamped          // the socket has no timestamps of that kind: Options.Timestamps
 	NumStatuses
 )
 
@@ -72,6 +73,7 @@ const (
 var statusText = [NumStatuses]string{
 	"ok", "nothing has come", "no buffer", "no route through an oob port", "the neighbour is not solicited", "no destination",
 	"message too long", "the port is down", "the device is busy", "the socket is closed",
+	"timestamps are not enabled on the socket",
 }
 
 // The kinds of socket.
@@ -104,10 +106,11 @@ type Message struct {
 	// Queued is when it came into the queue, Delivered when the task's run began that got it: the low words of task.Time.
 	Queued, Delivered uint32
 
-	slot   uint32
-	packet uint32 // offset of the IPv4 header in the frame
-	port   uint32 // index of the oob port; of a datagram in fragments their number from partsShift on
-	last   uint32 // then: the slot of the last one
+	device, source uint32 // when the device had it, and where that is from: see Times
+	slot           uint32
+	packet         uint32 // offset of the IPv4 header in the frame
+	port           uint32 // index of the oob port; of a datagram in fragments their number from partsShift on
+	last           uint32 // then: the slot of the last one
 }
 
 // The counters of a socket.
@@ -119,18 +122,19 @@ const (
 	DroppedCopy          // copies beyond those that an activation makes
 	Sent                 // messages handed to the device
 	FailedSend           // messages not sent: the statuses tell why
+	LostTimes            // departures that nobody read in time
 	NumCounters
 )
 
 // CounterNames has the name of each counter.
 var CounterNames = [NumCounters]string{
-	"received", "dropped_full", "dropped_buffer", "dropped_down", "dropped_copy", "sent", "failed_send",
+	"received", "dropped_full", "dropped_buffer", "dropped_down", "dropped_copy", "sent", "failed_send", "lost_times",
 }
 
 // sock is the state of a socket: pointer-free.
 type sock struct {
 	kind   uint32
-	task   uint32 // the task to make ready, task.NoTask: a goroutine reads
+	task   uint32 // the task to make ready, task.NoTask: a goroutine reads; plus apart, with more to be done
 	policy Policy
 	limit  uint32
 
@@ -149,11 +153,13 @@ type sock struct {
 	tail, head, freed uint32
 	queue             [QueueSize]Message
 	count             [NumCounters]uint32
+	stamps            Timestamps
+	self              uint32 // the socket's number
 }
 
 // port is an oob port as sockets need it.
 type port struct {
-	up   uint32 // down, wired or looped
+	up   uint32 // down, wired, looped or timed
 	name neigh.Port
 	addr uint32 // IPv4, wire order
 	mask uint32

@@ -39,7 +39,7 @@ func (s Socket) Writable(peer, peerPort uint32) Status {
 		return Down
 	case p.pool.Free() == 0:
 		return NoBuffer
-	case p.up == wired && !core.Room(p.name.Dev()):
+	case p.up&wired != 0 && !core.Room(p.name.Dev()):
 		return Busy
 	}
 	return OK
@@ -71,7 +71,7 @@ func (s Socket) WritableLong(peer, peerPort, n uint32) Status {
 	switch {
 	case p.pool.Free() < parts:
 		return NoBuffer
-	case p.up == wired && !core.RoomFor(p.name.Dev(), parts):
+	case p.up&wired != 0 && !core.RoomFor(p.name.Dev(), parts):
 		return Busy
 	}
 	return OK

@@ -218,6 +218,10 @@ func (t *text) device(d *Device) {
 		t.put(" · ")
 		t.say(d.Link)
 	}
+	if d.Timestamps != "" {
+		t.put(" · timestamps by ")
+		t.say(d.Timestamps)
+	}
 	t.put(" · <code>")
 	t.say(d.MAC)
 	t.put("</code> (")

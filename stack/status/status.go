@@ -104,9 +104,11 @@ type Device struct {
 	Link       string `json:"link,omitempty"` // "100 Mbit/s full duplex"
 	Diverted   bool   `json:"diverted"`
 	// NotRealTime says why nothing that the device carries is real-time, whatever stage serves it; "": it is.
-	NotRealTime string  `json:"not_real_time,omitempty"`
-	Ports       []Port  `json:"ports"`
-	Groups      []Group `json:"counters"`
+	NotRealTime string `json:"not_real_time,omitempty"`
+	// Timestamps is what times of its frames are noted by, "software" or "hardware"; "": by nothing.
+	Timestamps string  `json:"timestamps,omitempty"`
+	Ports      []Port  `json:"ports"`
+	Groups     []Group `json:"counters"`
 }
 
 // Port is an interface on a device.

@@ -70,7 +70,7 @@ func copied() {
 	all.SendFrame(m, m.Len)
 }
 
-// answer says how many bytes a datagram has, and what its words add up to.
+// answer says how many bytes a datagram has, what its words add up to, and its times; and those of the last answer that has left.
 //
 //oob:stage oob
 func answer() {
@@ -79,6 +79,8 @@ func answer() {
 		return
 	}
 	size, sum := m.Whole(), uint32(0)
+	times, _ := asked.Times(m)
+	asked.Departed(&left)
 	for range maxParts { //oob:loop maxParts there are no more
 		for i := range uint32(maxWords) { //oob:loop maxWords i counts them
 			if 4*i+4 > m.Len {
@@ -94,7 +96,14 @@ func answer() {
 	if asked.Compose(&reply, m.Peer, m.PeerPort) == socket.OK {
 		reply.SetWord(0, size)
 		reply.SetWord(4, sum)
-		asked.Send(&reply, 8)
+		reply.SetWord(8, uint32(times.Source))
+		reply.SetWord(12, times.Queued-times.Device)
+		reply.SetWord(16, times.Delivered-times.Queued)
+		reply.SetWord(20, uint32(left.Source))
+		reply.SetWord(24, left.Number)
+		reply.SetWord(28, left.Device-left.Queued)
+		reply.SetWord(32, left.Delivered-left.Device)
+		asked.Send(&reply, 36)
 	}
 	m.Release()
 }

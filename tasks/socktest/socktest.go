@@ -1,5 +1,6 @@
 // Package socktest is an oob task that does with sockets what tests want to see from outside: what comes to a UDP port, in fragments
-// or not, is answered with its size and the sum of its words; what comes to another goes back whole; a copy of each frame on VLAN 42 goes back under
+// or not, is answered with its size, the sum of its words and, where the device notes them,
+// the times of both; what comes to another goes back whole; a copy of each frame on VLAN 42 goes back under
 // another EtherType. It waits for all of them by a set of stack/poll. Beside it a goroutine echoes by the same kind of socket. It is in a test image
 // only.
 //
@@ -7,6 +8,7 @@
 package socktest
 
 import (
+	"errors"
 	"log"
 	"net"
 	"net/netip"
@@ -34,6 +36,7 @@ const (
 // Set before the stage starts.
 var (
 	asked, all, echoed socket.Socket
+	left               socket.Departure // of an answer
 	waiting            poll.Set
 )
 
@@ -43,7 +46,13 @@ func Task(id uint32) task.Config { return task.Config{ID: id, Name: "socktest"} 
 // Open opens the task's sockets, before the stage starts.
 func Open(id uint32) (err error) {
 	vlan := neigh.PortOf(0, 42)
-	asked, err = socket.OpenUDP(socket.Options{Task: id, Local: netip.AddrPortFrom(netip.IPv4Unspecified(), Port), Device: &vlan})
+	o := socket.Options{Task: id, Local: netip.AddrPortFrom(netip.IPv4Unspecified(), Port), Device: &vlan}
+	o.Timestamps = socket.StampReceived | socket.StampSent | socket.StampDevice | socket.StampQueued
+	asked, err = socket.OpenUDP(o)
+	if errors.Is(err, socket.ErrTimestamps) {
+		o.Timestamps = 0
+		asked, err = socket.OpenUDP(o)
+	}
 	if err != nil {
 		return err
 	}

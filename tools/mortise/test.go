@@ -190,6 +190,12 @@ func (r *testRun) images(ctx context.Context) (string, error) {
 	for _, want := range append([]string{"selftest", "control", "sockecho", "sockecho+gc", "socktest", "latency"}, prefixed("latency+", []string{"gc", "spin", "print", "send", allAtOnce})...) {
 		name, load, loaded := strings.Cut(want, "+")
 		o := firmware.Options{Tasks: name}
+		if name == "socktest" {
+			var err error
+			if o.Config, err = r.variant(name, "gateway.toml", stampedDevice); err != nil {
+				return "", err
+			}
+		}
 		if loaded {
 			o.Load = strings.Split(load, ",")
 		}
@@ -276,10 +282,12 @@ func (r *testRun) stockImages(ctx context.Context) (images []string, err error) 
 // An edit of a configuration's text.
 type edit struct{ old, new string }
 
-// What tests change in a configuration: control over the API allowed, rt0 with a stock driver.
+// What tests change in a configuration: control over the API allowed, rt0 with a stock driver, or with timestamps.
 var (
 	allowControl = edit{"#control = true", "control = true"}
 	stockDriver  = edit{`controller = "ENET1"`, "controller = \"ENET1\"\ndriver = \"stock\""}
+	// The timer does not count in the emulator: software's times.
+	stampedDevice = edit{`controller = "ENET1"`, "controller = \"ENET1\"\ntimestamps = \"hardware\""}
 )
 
 // variant writes the configuration at from, changed, and returns its path.

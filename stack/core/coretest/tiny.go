@@ -88,3 +88,9 @@ func PendingEvents() uint32 { return 0 }
 //oob:stage inband
 //go:linkname Frames mortise/stack/core.Frames
 func Frames(_ core.Device, most uint32) uint32 { return most }
+
+// Left is core.Left: this core asks for nothing.
+//
+//oob:stage oob
+//go:linkname Left mortise/stack/core.Left
+func Left(tag, queued, at, source uint32) {}
