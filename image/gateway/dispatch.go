@@ -54,10 +54,12 @@ func dispatch(id uint32) {
 		wdog.Quiet(dogBase)
 		return
 	}
-	if todo == divert.WakeInband { // what most activations that ask for anything ask for
-		stage.Wake()
-	} else if todo != 0 {
-		afterwards(todo)
+	if todo != 0 {
+		if todo == divert.WakeInband { // what most activations that ask for anything ask for
+			stage.Wake()
+		} else {
+			afterwards(todo)
+		}
 	}
 	if task.Pending() {
 		doing(doingTask)
