@@ -31,6 +31,7 @@ func dispatch(id uint32) {
 	case stage.TimerPPI:
 		switch task.Expired() { // those that have no task
 		case task.NoTimer:
+			goto tasks // which the timer is for: on the shortest way
 		case retryTimer:
 			todo = divert.Ticked()
 		default:
@@ -54,13 +55,12 @@ func dispatch(id uint32) {
 		wdog.Quiet(dogBase)
 		return
 	}
-	if todo != 0 {
-		if todo == divert.WakeInband { // what most activations that ask for anything ask for
-			stage.Wake()
-		} else {
-			afterwards(todo)
-		}
+	if todo == divert.WakeInband { // what most activations that ask for anything ask for
+		stage.Wake()
+	} else if todo != 0 {
+		afterwards(todo)
 	}
+tasks:
 	if task.Pending() {
 		doing(doingTask)
 		task.Run()
