@@ -164,7 +164,7 @@ func TestRandom(t *testing.T) {
 	m, r := newMatcher(t), rand.New(rand.NewPCG(1, 2))
 	lists, each := 300, 300
 	if testing.Short() {
-		lists = 60
+		lists = 80
 	}
 	var table rules.Table
 	hits := [rules.Max + 1]int{}
