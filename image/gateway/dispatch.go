@@ -31,7 +31,13 @@ func dispatch(id uint32) {
 	case stage.TimerPPI:
 		switch task.Expired() { // those that have no task
 		case task.NoTimer:
-			goto tasks // which the timer is for: on the shortest way
+			// The timer is for tasks: they run from here as they do below, which is two instructions shorter than a call.
+			if task.Pending() {
+				doing(doingTask)
+				task.Run()
+				doing(0)
+			}
+			return
 		case retryTimer:
 			todo = divert.Ticked()
 		default:
@@ -60,7 +66,6 @@ func dispatch(id uint32) {
 	} else if todo != 0 {
 		afterwards(todo)
 	}
-tasks:
 	if task.Pending() {
 		doing(doingTask)
 		task.Run()
