@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// The plot's geometry, in pixels. Panels stand in rows; each has its axes, and its legend on their right.
+// The plot's geometry, in pixels. Panels stand in rows, which are as high as their longest legend needs; each has its axes, and its legend
+// on their right.
 const (
 	plotTop     = 50 // above the first row, for the title
 	plotColumns = 2
@@ -53,15 +54,22 @@ type point struct {
 // WriteSVG plots the cumulative distributions: for each latency, how many requests of a hundred took as long or less.
 func (r *Report) WriteSVG(w io.Writer) error {
 	panels := r.panels()
-	rows := (len(panels) + plotColumns - 1) / plotColumns
+	top := []int{plotTop} // of the rows, and of what is below them
+	for row := range slices.Chunk(panels, plotColumns) {
+		height := panelHeight
+		for i := range row {
+			height = max(height, row[i].height())
+		}
+		top = append(top, top[len(top)-1]+height)
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="12">`+"\n",
-		plotColumns*panelWidth, plotTop+max(rows, 1)*panelHeight)
+		plotColumns*panelWidth, max(top[len(top)-1], plotTop+panelHeight))
 	fmt.Fprintf(&b, `<rect width="100%%" height="100%%" fill="white"/>`+"\n")
 	fmt.Fprintf(&b, `<text x="%d" y="24" font-size="15">Wire-to-wire latency in guest instructions, virtual time: how many requests took as long or less (QEMU %s)</text>`+"\n",
 		axesLeft, html.EscapeString(r.QEMU))
 	for i := range panels {
-		fmt.Fprintf(&b, `<g transform="translate(%d %d)">`+"\n", i%plotColumns*panelWidth, plotTop+i/plotColumns*panelHeight)
+		fmt.Fprintf(&b, `<g transform="translate(%d %d)">`+"\n", i%plotColumns*panelWidth, top[i/plotColumns])
 		panels[i].write(&b)
 		b.WriteString("</g>\n")
 	}
@@ -141,6 +149,15 @@ func (p *panel) bounds() (low, high int64) {
 		low, high = min(low, c.points[0].instructions), max(high, c.points[len(c.points)-1].instructions)
 	}
 	return low, high
+}
+
+// height returns what the panel's legend needs, with a line of space below it.
+func (p *panel) height() int {
+	names := 0
+	for i := range p.curves {
+		names += len(p.curves[i].cases)
+	}
+	return axesTop + (names+2)*legendLine
 }
 
 // axis maps a latency to a place.

@@ -6,6 +6,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"math"
 	"os"
@@ -81,6 +82,52 @@ func TestWriteSVG(t *testing.T) {
 		if want := map[string]int{"five": 2 * 2, "none": 0}[name]; paths != want { // four of the five are equal
 			t.Errorf("%s: %d curves and their marks in the legend, want %d", name, paths, want)
 		}
+	}
+}
+
+// A legend that is longer than the axes are high ends above the panel below it.
+func TestLongLegend(t *testing.T) {
+	r := &Report{}
+	for i := range int64(40) {
+		r.Results = append(r.Results, &Result{Case: "legend", Panel: "long", Distribution: []Count{{100 + i, 1}}})
+	}
+	for _, panel := range []string{"beside", "below"} {
+		r.Results = append(r.Results, &Result{Case: panel, Panel: panel, Distribution: []Count{{100, 1}}})
+	}
+	var b bytes.Buffer
+	if err := r.WriteSVG(&b); err != nil {
+		t.Fatal(err)
+	}
+	var svg struct {
+		Height int `xml:"height,attr"`
+		Panels []struct {
+			Place string `xml:"transform,attr"`
+			Text  []struct {
+				Y    float64 `xml:"y,attr"`
+				Name string  `xml:",chardata"`
+			} `xml:"text"`
+		} `xml:"g"`
+	}
+	if err := xml.Unmarshal(b.Bytes(), &svg); err != nil {
+		t.Fatal(err)
+	}
+	var end, below int
+	for _, g := range svg.Panels {
+		var x, y int
+		if _, err := fmt.Sscanf(g.Place, "translate(%d %d)", &x, &y); err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range g.Text {
+			switch text.Name {
+			case "legend":
+				end = max(end, y+int(text.Y))
+			case "below":
+				below = y
+			}
+		}
+	}
+	if end < plotTop+panelHeight || below < end || svg.Height < below+panelHeight {
+		t.Errorf("the legend ends at %d, the next row begins at %d, all of it ends at %d", end, below, svg.Height)
 	}
 }
 
