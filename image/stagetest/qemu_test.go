@@ -182,10 +182,14 @@ func tools(t *testing.T, g *target) (*qemu.Emulator, string) {
 func run(t *testing.T, e *qemu.Emulator, g *target, elf string, icount *qemu.Icount, command int, end *regexp.Regexp) string {
 	t.Helper()
 	serial := filepath.Join(t.TempDir(), "serial.log")
+	word := uint32(command)
+	if icount != nil {
+		word |= 1 << 31
+	}
 	m := qemu.Machine{
 		Emulator: e, Board: g.board, Kernel: elf, Icount: icount, Steady: icount != nil, Serial: serial, Deadline: limit,
 		Reboot: command > len(deaths),
-		Args:   append([]string{"-device", fmt.Sprintf("loader,addr=%#x,data=%#x,data-len=4", g.command, command)}, g.args...),
+		Args:   append([]string{"-device", fmt.Sprintf("loader,addr=%#x,data=%#x,data-len=4", g.command, word)}, g.args...),
 	}
 	p, err := m.Start(context.Background())
 	if err != nil {
