@@ -108,10 +108,10 @@ func (r *rig) served(t *testing.T, by string) {
 		}
 		r.resolve(tags, ip, own)
 		if !r.ping(tags, 2) {
-			t.Errorf("%s, tags %v: no answer to a ping", by, tags)
+			t.Errorf("%s, tags %v: no answer to a ping\n%s", by, tags, r.counted("rt0"))
 		}
 		if !r.echo(tags, 7, []byte("hello")) {
-			t.Errorf("%s, tags %v: no echo", by, tags)
+			t.Errorf("%s, tags %v: no echo\n%s", by, tags, r.counted("rt0"))
 		}
 	}
 }

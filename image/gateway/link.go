@@ -79,7 +79,7 @@ func (g *gatewayImage) setLink(d *divert.Device, link nic.Link) {
 	err := d.Driver().SetLink(link)
 	if errors.Is(err, nic.ErrRestart) {
 		g.supervise.Lock()
-		err = d.Rebuild(d.OobAnswers())
+		err = d.Rebuild(d.Diverted())
 		g.supervise.Unlock()
 	}
 	if err != nil {

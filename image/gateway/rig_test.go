@@ -18,6 +18,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -439,6 +440,26 @@ func (s *status) value(device, group, counter string) (uint64, error) {
 		}
 	}
 	return 0, fmt.Errorf("no counter %s of %s, %s", counter, device, group)
+}
+
+// counted tells what is counted of a device.
+func (r *rig) counted(device string) string {
+	r.t.Helper()
+	var text strings.Builder
+	s := r.status()
+	for _, d := range s.Devices {
+		if d.Name != device {
+			continue
+		}
+		for _, g := range d.Counters {
+			for _, c := range g.Values {
+				if c.Value != 0 {
+					fmt.Fprintf(&text, "%s %s: %d\n", g.Name, c.Name, c.Value)
+				}
+			}
+		}
+	}
+	return text.String()
 }
 
 // checkSlots fails the test when slots of a quiet device are missing.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -458,6 +459,34 @@ func TestDivertWithFramesLeft(t *testing.T) {
 			b.slots(t)
 		})
 	}
+}
+
+// Frames that waited for in-band when the device was diverted have gone by the oob stage: in-band answers them, and none that
+// came later.
+func TestOobAnswers(t *testing.T) {
+	b := newBench(t, false, enettest.Options{})
+	var answers []bool
+	take := func(max int) { b.Receive(max, func([]byte) { answers = append(answers, b.OobAnswers()) }) }
+	for n := range uint32(5) {
+		b.nic.Inject(b.inband(n))
+	}
+	take(1)
+	b.Divert(true)
+	for n := range uint32(2) {
+		b.nic.Inject(b.inband(5 + n))
+	}
+	Poll(0)
+	take(2)
+	b.Divert(true) // it is already, and the third of them still waits
+	take(64)
+	if want := []bool{false, false, false, false, false, true, true}; !slices.Equal(answers, want) {
+		t.Errorf("the oob stage answers frames 0 to 6: %v, want %v", answers, want)
+	}
+	b.Divert(false)
+	if b.OobAnswers() {
+		t.Error("the oob stage answers on a device that is in-band's")
+	}
+	b.slots(t)
 }
 
 // A device that is diverted stays so when it is diverted again, at every moment: a tick in between would pass it by, and what

@@ -73,6 +73,7 @@ type Device struct {
 
 	noTxSlot atomic.Uint32
 	traffic  traffic
+	own      atomic.Uint64 // traffic.rx of the last frame that came while the device was in-band's: see OobAnswers
 	up       atomic.Bool
 }
 

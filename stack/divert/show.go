@@ -17,8 +17,12 @@ func (p *Device) Up() bool { return p.up.Load() }
 // SetUp records the link's state.
 func (p *Device) SetUp(up bool) { p.up.Store(up) }
 
-// OobAnswers tells whether the oob stage answers for the device's oob addresses now.
-func (p *Device) OobAnswers() bool { return mmio.Load(&table[p.d].diverted) != 0 }
+// Diverted tells whether the device is diverted now.
+func (p *Device) Diverted() bool { return mmio.Load(&table[p.d].diverted) != 0 }
+
+// OobAnswers tells whether the oob stage answers for the device's oob addresses, of the frame that Receive took last: not when that
+// one came before the device was diverted. It has gone by the oob stage then, and nobody but in-band can answer it.
+func (p *Device) OobAnswers() bool { return p.Diverted() && p.traffic.rx.Load() > p.own.Load() }
 
 // Driver returns the controller's in-band half: link, MDIO, statistics.
 func (p *Device) Driver() Driver { return p.driver }

@@ -179,6 +179,9 @@ func (p *Device) Divert(on bool) error {
 		Poll(p.d)
 		v.throttled = 0
 	}
+	if on {
+		p.own.Store(p.traffic.rx.Load() + uint64(v.rx.Full()))
+	}
 	p.resume(on)
 	return nil
 }

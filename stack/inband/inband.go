@@ -43,7 +43,8 @@ type Link interface {
 	Send(n int, fill func(b []byte)) bool
 	// Notify returns a channel that has a value when frames wait, or have come since the last Receive.
 	Notify() <-chan struct{}
-	// OobAnswers tells whether the oob stage answers ARP and ICMP echo for the oob addresses of this device now.
+	// OobAnswers tells whether the oob stage answers ARP and ICMP echo for the oob addresses of this device: for a frame that
+	// Receive hands over, whether it could have been the one to answer that.
 	OobAnswers() bool
 	// Up tells whether the link is up.
 	Up() bool

@@ -6,8 +6,8 @@ import (
 )
 
 // holdBack consumes, and counts, the requests that the oob stage answers: ARP and ICMP echo requests for the port's oob
-// address. They come here all the same when the stage hands over what it has already answered, or when it starts while
-// frames are waiting. Malformed ARP ends here too. payload belongs to the caller.
+// address. They come here all the same when a rule or a program leaves them to in-band. One that was waiting when the oob stage
+// got the device is answered here (Link.OobAnswers). Malformed ARP ends here too. payload belongs to the caller.
 func (p *Port) holdBack(proto tcpip.NetworkProtocolNumber, payload []byte) bool {
 	if proto == header.ARPProtocolNumber {
 		return p.holdARP(header.ARP(payload))
