@@ -114,6 +114,7 @@ const minimize = "-test.fuzzminimizetime=10x"
 var (
 	executions  = regexp.MustCompile(`execs: (\d+)`)
 	crasherFile = regexp.MustCompile(`Failing input written to (\S+)`)
+	badSeed     = regexp.MustCompile(`failure while testing seed corpus entry: `)
 )
 
 // Fuzz fuzzes t until the fuzzer has used cpu. progress is told after each piece. An input that makes t fail is in the
@@ -155,11 +156,13 @@ func (r *Runner) Fuzz(ctx context.Context, t Target, cpu time.Duration, progress
 			return done, ctx.Err()
 		}
 		if failure != nil {
-			where := ""
 			if m := crasherFile.FindStringSubmatch(out.String()); m != nil {
-				where = ", kept as " + t.Dir + "/" + m[1]
+				return done, fmt.Errorf("%s: %w, kept as %s/%s\n%s", t, ErrCrash, t.Dir, m[1], out.String())
 			}
-			return done, fmt.Errorf("%s: %w%s\n%s", t, ErrCrash, where, out.String())
+			if badSeed.MatchString(out.String()) {
+				return done, fmt.Errorf("%s: %w\n%s", t, ErrCrash, out.String())
+			}
+			return done, fmt.Errorf("%s: the fuzzer ended by itself: %w\n%s", t, failure, out.String()) // killed, for example
 		}
 		progress(done)
 		// The last piece is no longer than what is left takes at the rate of this one.

@@ -11,16 +11,19 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// module is a module with two fuzz targets, one of which any input of three bytes breaks.
+// module is a module with four fuzz targets: one that nothing breaks; one that any input of three bytes does; one that a seed does; and
+// one that is killed.
 func module(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
 	for name, text := range map[string]string{
 		"go.mod": "module mortise\n\ngo 1.24\n",
 		"a/a.go": "package a\n\nfunc Kind(b []byte) int {\n\tif len(b) > 0 && b[0] == 'x' {\n\t\tif len(b) > 1 && b[1] == 'y' {\n\t\t\treturn 2\n\t\t}\n\t\treturn 1\n\t}\n\treturn 0\n}\n",
-		"a/a_test.go": "package a\n\nimport \"testing\"\n\n" +
+		"a/a_test.go": "package a\n\nimport (\n\t\"os\"\n\t\"syscall\"\n\t\"testing\"\n)\n\n" +
 			"func FuzzKind(f *testing.F) {\n\tf.Add([]byte(\"a\"))\n\tf.Fuzz(func(t *testing.T, b []byte) { Kind(b) })\n}\n\n" +
 			"func FuzzBad(f *testing.F) {\n\tf.Fuzz(func(t *testing.T, b []byte) {\n\t\tif len(b) > 2 {\n\t\t\tt.Fatal(\"three bytes\")\n\t\t}\n\t})\n}\n\n" +
+			"func FuzzSeed(f *testing.F) {\n\tf.Add([]byte(\"a\"))\n\tf.Fuzz(func(t *testing.T, b []byte) { t.Error(b) })\n}\n\n" +
+			"func FuzzKilled(f *testing.F) {\n\tf.Fuzz(func(t *testing.T, b []byte) { syscall.Kill(os.Getpid(), syscall.SIGKILL) })\n}\n\n" +
 			"// func FuzzNot(f *testing.F) is a comment.\n",
 		"a/testdata/b_test.go": "package b\n\nfunc FuzzData(f *testing.F) {}\n",
 		"build/c_test.go":      "package c\n\nfunc FuzzBuilt(f *testing.F) {}\n",
@@ -37,7 +40,7 @@ func TestTargets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]Target{{"a", "FuzzBad"}, {"a", "FuzzKind"}}, list); diff != "" {
+	if diff := cmp.Diff([]Target{{"a", "FuzzBad"}, {"a", "FuzzKilled"}, {"a", "FuzzKind"}, {"a", "FuzzSeed"}}, list); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
@@ -83,5 +86,11 @@ func TestFuzz(t *testing.T) {
 	_, err = r.Fuzz(t.Context(), Target{"a", "FuzzBad"}, time.Minute, func(Result) {})
 	if !errors.Is(err, ErrCrash) || !strings.Contains(err.Error(), "kept as a/testdata/fuzz/FuzzBad/") {
 		t.Errorf("a target that fails: %v, want %v and where the input is kept", err, ErrCrash)
+	}
+	if _, err = r.Fuzz(t.Context(), Target{"a", "FuzzSeed"}, time.Minute, func(Result) {}); !errors.Is(err, ErrCrash) {
+		t.Errorf("a target whose seed fails: %v, want %v", err, ErrCrash)
+	}
+	if _, err = r.Fuzz(t.Context(), Target{"a", "FuzzKilled"}, time.Minute, func(Result) {}); err == nil || errors.Is(err, ErrCrash) {
+		t.Errorf("a target that is killed: %v, want an error that blames no input", err)
 	}
 }
