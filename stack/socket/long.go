@@ -114,16 +114,7 @@ func (s Socket) ReplyLong(m *Message, n uint32) Status {
 	if q.whole != 0 && n > MaxPayload {
 		return m.failed(q, TooLong)
 	}
-	p := &ports[m.port%tablePorts]
-	addr := memory.Frame(m.slot)
-	e, ip := wire.EthernetAt(addr), wire.DatagramAt(header(m.slot))
-	src0, src4 := e.Src0, e.SrcType
-	e.Dst0, e.Dst2 = src0<<16, src0>>16|src4<<16
-	e.Src0, e.SrcType = p.src0, src4>>16<<16|p.src4
-	pair := ip.Ports
-	ip.Ports = pair<<16 | pair>>16
-	ip.Dst, ip.Src = ip.Src, p.addr
-	ip.Proto = q.ttl | wire.ProtoUDP<<8
+	ports[m.port%tablePorts].turn(wire.EthernetAt(memory.Frame(m.slot)), wire.DatagramAt(header(m.slot)), q.ttl)
 	return m.sendParts(q, n)
 }
 

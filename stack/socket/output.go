@@ -212,17 +212,22 @@ func (s Socket) Reply(m *Message, n uint32) Status {
 			return m.failed(q, Closed)
 		}
 	}
-	p := &ports[m.port%tablePorts]
 	addr := memory.Frame(m.slot)
-	e, ip := wire.EthernetAt(addr), wire.DatagramAt(addr+uintptr(m.packet))
+	ports[m.port%tablePorts].turn(wire.EthernetAt(addr), wire.DatagramAt(addr+uintptr(m.packet)), q.ttl)
+	return m.send(q, n)
+}
+
+// turn makes the headers of a datagram that came in on p those of an answer to its sender.
+//
+//oob:stage oob
+func (p *port) turn(e *wire.Ethernet, ip *wire.Datagram, ttl uint32) {
 	src0, src4 := e.Src0, e.SrcType
 	e.Dst0, e.Dst2 = src0<<16, src0>>16|src4<<16
 	e.Src0, e.SrcType = p.src0, src4>>16<<16|p.src4
 	pair := ip.Ports
 	ip.Ports = pair<<16 | pair>>16
 	ip.Dst, ip.Src = ip.Src, p.addr
-	ip.Proto = q.ttl | wire.ProtoUDP<<8
-	return m.send(q, n)
+	ip.Proto = ttl | wire.ProtoUDP<<8
 }
 
 // ComposeFrame gives m a buffer of the port that the raw socket is bound to, for a whole frame from the destination address on.
