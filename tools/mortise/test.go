@@ -41,7 +41,9 @@ func testCommand(f *flag.FlagSet) func(context.Context, string) error {
 		return suite.Run(ctx, os.Stdout, []suite.Step{
 			{Name: "C compiler", Run: r.compiler},
 			{Name: "qemu-arm", Run: r.userEmulator},
-			{Name: "tcpdump", Run: r.tcpdump},
+			{Name: "tcpdump", Run: r.program("tcpdump", "filters are not compared with libpcap's")},
+			{Name: "curl", Run: r.program("curl", "the documents' commands are not run")},
+			{Name: "jq", Run: r.program("jq", "the documents' commands are not run")},
 			{Name: "check", Run: r.check},
 			{Name: "unit tests", Run: r.units},
 			{Name: "million frames", Run: r.random},
@@ -93,16 +95,18 @@ func (r *testRun) userEmulator(ctx context.Context) (string, error) {
 	return "installed qemu-user", r.install(ctx, "qemu-user")
 }
 
-// tcpdump sees to it that there is a tcpdump, whose verdicts the filters' are compared with.
-func (r *testRun) tcpdump(ctx context.Context) (string, error) {
-	if _, err := exec.LookPath("tcpdump"); err == nil {
-		return "", nil
+// program returns a step that sees to it that there is a program that tests run, from the package of its name; else without tells what is
+// left out.
+func (r *testRun) program(name, without string) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		if _, err := exec.LookPath(name); err == nil {
+			return "", nil
+		}
+		if os.Geteuid() != 0 {
+			return without, fmt.Errorf("%w: no %s, and installing it takes root", suite.ErrSkipped, name)
+		}
+		return "installed " + name, r.install(ctx, name)
 	}
-	if os.Geteuid() != 0 {
-		return "filters are not compared with libpcap's", fmt.Errorf("%w: no tcpdump, and installing it takes root",
-			suite.ErrSkipped)
-	}
-	return "installed tcpdump", r.install(ctx, "tcpdump")
 }
 
 // install installs packages of the distribution, as root.
