@@ -41,9 +41,10 @@ func testCommand(f *flag.FlagSet) func(context.Context, string) error {
 		return suite.Run(ctx, os.Stdout, []suite.Step{
 			{Name: "C compiler", Run: r.compiler},
 			{Name: "qemu-arm", Run: r.userEmulator},
-			{Name: "tcpdump", Run: r.program("tcpdump", "filters are not compared with libpcap's")},
-			{Name: "curl", Run: r.program("curl", "the documents' commands are not run")},
-			{Name: "jq", Run: r.program("jq", "the documents' commands are not run")},
+			{Name: "tcpdump", Run: r.program("tcpdump", "tcpdump", "filters are not compared with libpcap's")},
+			{Name: "curl", Run: r.program("curl", "curl", "the documents' commands are not run")},
+			{Name: "jq", Run: r.program("jq", "jq", "the documents' commands are not run")},
+			{Name: "ip", Run: r.program("ip", "iproute2", "no frames are exchanged with Linux")},
 			{Name: "check", Run: r.check},
 			{Name: "unit tests", Run: r.units},
 			{Name: "million frames", Run: r.random},
@@ -95,9 +96,9 @@ func (r *testRun) userEmulator(ctx context.Context) (string, error) {
 	return "installed qemu-user", r.install(ctx, "qemu-user")
 }
 
-// program returns a step that sees to it that there is a program that tests run, from the package of its name; else without tells what is
-// left out.
-func (r *testRun) program(name, without string) func(context.Context) (string, error) {
+// program returns a step that sees to it that there is a program that tests run, from a package of the distribution's; without tells
+// what is left out otherwise.
+func (r *testRun) program(name, pkg, without string) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		if _, err := exec.LookPath(name); err == nil {
 			return "", nil
@@ -105,7 +106,7 @@ func (r *testRun) program(name, without string) func(context.Context) (string, e
 		if os.Geteuid() != 0 {
 			return without, fmt.Errorf("%w: no %s, and installing it takes root", suite.ErrSkipped, name)
 		}
-		return "installed " + name, r.install(ctx, name)
+		return "installed " + pkg, r.install(ctx, pkg)
 	}
 }
 
