@@ -2,14 +2,15 @@
 // in-band, taken), or changed where they lie and sent on one or several other devices. That makes the oob stage a gateway.
 //
 // A Classifier is a table of up to 64 rules (package rules) and what each of them does. A change of a frame is a tag pushed, popped
-// or rewritten, a priority, other MAC addresses, other IPv4 addresses and UDP ports, with the checksums brought up to date as RFC
-// 1624 has it: a wrong one stays wrong. A pushed or popped tag moves the frame's start by four bytes into or out of the slot's
+// or rewritten, a priority, other MAC addresses, other IPv4 addresses and ports of UDP and TCP, with the checksums brought up to date
+// as RFC 1624 has it: a wrong one stays wrong. A pushed or popped tag moves the frame's start by four bytes into or out of the slot's
 // headroom, and with it only the MAC addresses: nothing else is copied. Of several destinations, those that get the frame as it is share
 // it; each of the others gets a copy ahead of its changes, but the last one where nobody shares the frame. Both are stack/divert's.
 //
 // Stage: oob.go oob, the rest in-band. Follows: IEEE 802.1Q-2018 9 (tags), RFC 1624 (incremental checksums, 1994), RFC 768 (UDP,
-// 1980). Does not support: time to live (it forwards between ports of one network, as a bridge does), IPv6 addresses, fragments of
-// a datagram beside the first (their addresses change, ports they have none).
+// 1980), RFC 9293 (TCP, 2022). Does not support: time to live (it forwards between ports of one network, as a bridge does), IPv6 addresses, fragments of
+// a datagram beside the first (their addresses change, ports they have none), checksums of other protocols that cover the
+// addresses (UDP-Lite, DCCP: other addresses make them wrong).
 package forward
 
 import (
@@ -64,13 +65,14 @@ type Out struct {
 	DstMAC0, DstMAC4 uint32 // bytes 0 to 3; 4 and 5 in the low half
 	SrcMAC0, SrcMAC4 uint32
 	Src, Dst         uint32
-	Ports, PortMask  uint32 // what replaces the bits of PortMask in the UDP header's first word
+	Ports, PortMask  uint32 // what replaces the bits of PortMask in UDP's or TCP's first word
 }
 
 // Ops are the changes of an Out, as bits.
 type Ops uint32
 
-// The changes. Push and Pop exclude each other; Rewrite is of the outermost tag, and does nothing where there is none.
+// The changes. Push and Pop exclude each other; Rewrite is of the outermost tag, and where there is none does nothing, or beside Push
+// gives way to it.
 const (
 	Push Ops = 1 << iota
 	Pop

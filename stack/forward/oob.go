@@ -32,7 +32,12 @@ func (o *Out) Apply(addr uintptr, n uint32) uint32 {
 	case ops&Rewrite != 0:
 		if wire.IsTag(typ) && n >= wire.EthernetLen+wire.TagLen {
 			e.Tag[0] = e.Tag[0]&^o.Mask | o.TCI&o.Mask
+			break
 		}
+		if ops&Push == 0 {
+			break
+		}
+		fallthrough
 	case ops&Push != 0:
 		if n > frame.MaxLen-wire.TagLen {
 			return core.Drop
@@ -61,24 +66,29 @@ func (o *Out) Apply(addr uintptr, n uint32) uint32 {
 	return action | n
 }
 
-// readdress gives an IPv4 packet other addresses, and UDP in it other ports.
+// readdress gives an IPv4 packet other addresses, and UDP or TCP in it other ports. What lies behind the packet's end is not of it.
 //
 //oob:stage oob
 func (o *Out) readdress(addr uintptr, n uint32) {
 	e := wire.EthernetAt(addr)
 	typ, packet, left := e.SrcType>>16, addr+wire.EthernetLen, n-wire.EthernetLen
-	for i := range 2 {
-		if !wire.IsTag(typ) || left < wire.TagLen {
-			break
+	if wire.IsTag(typ) && left >= wire.TagLen {
+		typ, packet, left = e.Tag[0]>>16, packet+wire.TagLen, left-wire.TagLen
+		if wire.IsTag(typ) && left >= wire.TagLen {
+			typ, packet, left = e.Tag[1]>>16, packet+wire.TagLen, left-wire.TagLen
 		}
-		typ, packet, left = e.Tag[i]>>16, packet+wire.TagLen, left-wire.TagLen
 	}
 	if typ != wire.TypeIPv4 || left < wire.IPv4Len {
 		return
 	}
 	ip := wire.IPv4At(packet)
-	length := ip.Head & 15 * 4
-	if length < wire.IPv4Len || length > left {
+	head := ip.Head
+	options := head&0xff - 0x45 // words; more than 10: not version 4, or too short a header
+	if total := wire.Swap16(head >> 16); total < left {
+		left = total
+	}
+	length := wire.IPv4Len + 4*options
+	if options > 10 || length > left {
 		return
 	}
 	src, dst := ip.Src, ip.Dst
@@ -90,24 +100,46 @@ func (o *Out) readdress(addr uintptr, n uint32) {
 		newDst = o.Dst
 	}
 	ip.Src, ip.Dst = newSrc, newDst
-	// Both checksums cover both addresses (the pseudo-header of RFC 768).
+	// All the checksums cover both addresses: those of UDP and TCP by a pseudo-header (RFC 768, RFC 9293 3.1).
 	change := wire.Add(wire.Add(^src, newSrc), wire.Add(^dst, newDst))
 	proto := ip.Proto
 	ip.Proto = proto&0xffff | updated(proto>>16, change)<<16
-	if proto&0xff00 != wire.ProtoUDP<<8 || ip.Frag&(0xff1f<<16) != 0 || left-length < wire.UDPLen {
+	if ip.Frag&(0xff1f<<16) != 0 {
 		return
 	}
-	u := wire.UDPAt(packet + uintptr(length))
-	ports := u.Ports
-	newPorts := ports&^o.PortMask | o.Ports&o.PortMask
-	u.Ports = newPorts
-	if sum := u.Checksum >> 16; sum != 0 {
-		sum = updated(sum, wire.Add(change, wire.Add(^ports, newPorts)))
-		if sum == 0 {
-			sum = 0xffff
+	left -= length
+	switch proto & 0xff00 {
+	case wire.ProtoUDP << 8:
+		u := wire.UDPAt(packet + uintptr(length))
+		if left < wire.UDPLen {
+			return
 		}
-		u.Checksum = u.Checksum&0xffff | sum<<16
+		change = wire.Add(change, o.renumber(&u.Ports))
+		if sum := u.Checksum >> 16; sum != 0 {
+			sum = updated(sum, change)
+			if sum == 0 {
+				sum = 0xffff // 0 stands for no checksum
+			}
+			u.Checksum = u.Checksum&0xffff | sum<<16
+		}
+	case wire.ProtoTCP << 8:
+		t := wire.TCPAt(packet + uintptr(length))
+		if left < wire.TCPLen {
+			return
+		}
+		change = wire.Add(change, o.renumber(&t.Ports))
+		t.Checksum = t.Checksum&^0xffff | updated(t.Checksum&0xffff, change)
 	}
+}
+
+// renumber changes ports, and returns by how much their sum has changed, of 32 bits.
+//
+//oob:stage oob
+func (o *Out) renumber(ports *uint32) uint32 {
+	was := *ports
+	now := was&^o.PortMask | o.Ports&o.PortMask
+	*ports = now
+	return wire.Add(^was, now)
 }
 
 // updated returns a checksum after the data's sum changed by change, of 32 bits: equation 3 of RFC 1624.

@@ -1,4 +1,4 @@
-// Package wire knows the formats on the wire: Ethernet with up to two VLAN tags, ARP, IPv4, UDP, ICMP, and the Internet
+// Package wire knows the formats on the wire: Ethernet with up to two VLAN tags, ARP, IPv4, UDP, TCP's header, ICMP, and the Internet
 // checksum.
 //
 // oob code reads and writes a frame where it lies, in DMA memory, through the views of this file: structs laid over the
@@ -10,7 +10,7 @@
 // which are in wire order too; Swap16 and Swap32 make numbers of them. All targets (arm, arm64, amd64) are little-endian.
 //
 // Stage: any; build.go is in-band and host. Follows: IEEE 802.3-2018 3.2 (frame), IEEE 802.1Q-2018 9 (tags), RFC 826
-// (ARP, 1982), RFC 791 (IPv4, 1981), RFC 768 (UDP, 1980), RFC 792 (ICMP, 1981), RFC 1071 and RFC 1624 (checksum, 1988 and
+// (ARP, 1982), RFC 791 (IPv4, 1981), RFC 768 (UDP, 1980), RFC 9293 (TCP, 2022), RFC 792 (ICMP, 1981), RFC 1071 and RFC 1624 (checksum, 1988 and
 // 1994). Does not support: 802.2 LLC, IPv6, big-endian processors.
 package wire
 
@@ -26,6 +26,7 @@ const (
 	ARPLen      = 28
 	IPv4Len     = 20 // without options
 	UDPLen      = 8
+	TCPLen      = 20 // without options
 	ICMPLen     = 8
 	MinLen      = 60 // smallest frame without its FCS: 3.2.8, IEEE 802.3-2018
 )
@@ -103,6 +104,14 @@ type UDP struct {
 	Checksum uint32 // length; high half: checksum
 }
 
+// TCP is the view of a TCP header without options.
+type TCP struct {
+	Ports    uint32 // source; high half: destination
+	Seq, Ack uint32
+	Control  uint32 // data offset, control bits; high half: window
+	Checksum uint32 // checksum; high half: urgent pointer
+}
+
 // ICMP is the view of an ICMP header.
 type ICMP struct {
 	Checksum uint32 // type, code; high half: checksum
@@ -133,6 +142,11 @@ func DatagramAt(addr uintptr) *Datagram { return (*Datagram)(unsafe.Add(nil, add
 //
 //oob:stage any
 func UDPAt(addr uintptr) *UDP { return (*UDP)(unsafe.Add(nil, addr)) }
+
+// TCPAt returns the view of the TCP header at addr, a multiple of four.
+//
+//oob:stage any
+func TCPAt(addr uintptr) *TCP { return (*TCP)(unsafe.Add(nil, addr)) }
 
 // ICMPAt returns the view of the ICMP header at addr, a multiple of four.
 //
