@@ -144,9 +144,11 @@ type Admin struct {
 	spare   *oob.Config
 	via     []neigh.Table // routes through a gateway
 
-	lastRule uint32 // the ID of the newest forwarding rule
-	tallied  uint32 // what Tally looks at next
+	tallied uint32 // what Tally looks at next
 }
+
+// lastRule is the ID of the newest forwarding rule: none is another's, in whichever model, for the companion core knows them by it.
+var lastRule atomic.Uint32
 
 // New returns the model of what the configuration says. Nothing is set up before Start.
 func New(t *gateway.Tables, hooks Hooks) (*Admin, error) {

@@ -31,22 +31,24 @@ const buffers = 512
 type bench struct {
 	*testing.T
 	*admin.Admin
-	site    wiretest.Site
-	dev     *divert.Device
-	nic     *enettest.ENET
-	refuse  error           // what Divert says
-	moving  func()          // called whenever a step of a change has been done
-	known   []admin.Peer    // who Ask was called for
-	answer  [6]byte         // of whoever is solicited; zero: nobody answers
-	answers map[uint16]bool // by VID, what in-band was told
-	files   map[string][]byte
-	added   map[uint16]string         // in-band's ports that were made at run time, by VID
-	deny    error                     // what AddPort says
-	taps    map[uint16]func(b []byte) // of in-band's ports, by VID
-	stored  map[string][]byte         // files of captures
-	storing sync.Mutex
-	forgot  []string       // the ports that Forget was called for
-	asked   map[uint32]int // by device, how often Traffic was
+	site   wiretest.Site
+	dev    *divert.Device
+	nic    *enettest.ENET
+	refuse error // what Divert says
+	// selective is what Promiscuous says.
+	selective error
+	moving    func()          // called whenever a step of a change has been done
+	known     []admin.Peer    // who Ask was called for
+	answer    [6]byte         // of whoever is solicited; zero: nobody answers
+	answers   map[uint16]bool // by VID, what in-band was told
+	files     map[string][]byte
+	added     map[uint16]string         // in-band's ports that were made at run time, by VID
+	deny      error                     // what AddPort says
+	taps      map[uint16]func(b []byte) // of in-band's ports, by VID
+	stored    map[string][]byte         // files of captures
+	storing   sync.Mutex
+	forgot    []string       // the ports that Forget was called for
+	asked     map[uint32]int // by device, how often Traffic was
 }
 
 // Put and Remove keep files of captures.
@@ -96,7 +98,8 @@ func newBench(t *testing.T) *bench {
 			b.moving()
 			return nil
 		},
-		Answers: func(_ uint32, vid uint16, on bool) { b.answers[vid] = on; b.moving() },
+		Promiscuous: func(uint32, bool) error { b.moving(); return b.selective },
+		Answers:     func(_ uint32, vid uint16, on bool) { b.answers[vid] = on; b.moving() },
 		File: func(name string) ([]byte, error) {
 			if b.files == nil {
 				return nil, errors.New("there are none here")

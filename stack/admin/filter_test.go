@@ -94,6 +94,9 @@ func TestFilter(t *testing.T) {
 	if err := b.RemoveFilter("rt0"); err == nil {
 		t.Error("the diversion's failure is not told")
 	}
+	if now, _ := b.Filter("rt0"); now.Name != "drop" || *now.Verdicts != (admin.Judged{Drop: 1}) {
+		t.Errorf("after a removal that failed: %+v, %+v", now, now.Verdicts)
+	}
 	b.want(0, "nobody")
 	b.refuse = nil
 	b.ok(b.RemoveFilter("rt0"))

@@ -297,8 +297,7 @@ func (a *Admin) compile(t *gateway.Tables, i int, d *device) (r ruling, err erro
 			}
 		}
 		if *id == 0 {
-			a.lastRule++
-			*id = a.lastRule
+			*id = lastRule.Add(1)
 		}
 	}
 	return r, nil

@@ -19,7 +19,7 @@ func (b *bench) settings() string {
 	}
 	neighbours, err := b.Neighbours("")
 	b.ok(err)
-	text, err := json.Marshal([]any{b.Ports(), devices, neighbours, b.Routes(), b.forwards()})
+	text, err := json.Marshal([]any{b.Ports(), devices, neighbours, b.Routes(), b.forwards(), b.Filters()})
 	b.ok(err)
 	return string(text)
 }

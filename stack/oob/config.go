@@ -115,11 +115,8 @@ var twins [2][Devices]device
 // classifiers are the devices' rules, in the same banks.
 var classifiers [2][Devices]forward.Classifier
 
-// programmed are the programs that each device was configured with last; programs are theirs to run, in the same banks.
-var (
-	programmed [Devices]*bpf.Program
-	programs   [2][Devices]bpf.Program
-)
+// programs are the devices' programs to run, in the same banks.
+var programs [2][Devices]bpf.Program
 
 // serving is the bank of each device that Deliver goes by, as DeviceAt tells.
 var serving [Devices]uint32
@@ -156,8 +153,13 @@ func Configure(c *Config, publish func(dev uint32, d Device)) error {
 		d := &banks[bank%uint32(len(banks))][i]
 		d.sources = own
 		d.configure(&c.Device[i], i)
+		park := judges[i].change(c.Device[i].Program, &d.judged)
+		old := &banks[serving[i]%uint32(len(banks))][i]
 		mmio.Store(&serving[i], bank)
 		publish(i, DeviceAt(i))
+		if park {
+			judges[i].park(&old.judged)
+		}
 	}
 	return nil
 }
@@ -216,10 +218,6 @@ func (d *device) configure(c *DeviceConfig, dev uint32) {
 		set.Complete()
 		ruled[dev].install(set, &tallies[dev])
 		d.plain, d.rules = ^uint32(0), uintptr(unsafe.Pointer(set))
-	}
-	if c.Program != programmed[dev] {
-		banks[0][dev].judged, banks[1][dev].judged = Judged{}, Judged{}
-		programmed[dev] = c.Program
 	}
 	if c.Program != nil {
 		p := &programs[d.bank()][dev]

@@ -2,6 +2,7 @@ package oob
 
 import (
 	"mortise/drivers/mmio"
+	"mortise/stack/filter/bpf"
 	"mortise/stack/socket"
 )
 
@@ -154,14 +155,55 @@ type Judged struct {
 //oob:stage inband
 func JudgedBy(dev uint32) (j Judged) {
 	for b := range banks {
-		from := &banks[b][dev%Devices].judged
-		for i := range j.Verdicts {
-			j.Verdicts[i] += mmio.Load(&from.Verdicts[i])
-		}
-		j.Steps += mmio.Load(&from.Steps)
-		j.Longest = max(j.Longest, mmio.Load(&from.Longest))
+		j.add(&banks[b][dev%Devices].judged)
 	}
 	return j
+}
+
+// add adds what more runs have done.
+//
+//oob:stage inband
+func (j *Judged) add(more *Judged) {
+	for i := range j.Verdicts {
+		j.Verdicts[i] += mmio.Load(&more.Verdicts[i])
+	}
+	j.Steps += mmio.Load(&more.Steps)
+	j.Longest = max(j.Longest, mmio.Load(&more.Longest))
+}
+
+// judge is in-band's: which program a device was configured with last, and what the one that it has replaced has done. A device's banks
+// have what the program does.
+type judge struct {
+	of, before *bpf.Program
+	parked     Judged // of before
+}
+
+// judges are the devices' judges.
+var judges [Devices]judge
+
+// change notes which program bank, which nobody goes by yet, is for. A new one begins at 0; the one that was there until the last change goes on
+// counting, for who takes a change back. It reports whether park is to be called when nobody goes by the other bank any more.
+//
+//oob:stage inband
+func (j *judge) change(to *bpf.Program, bank *Judged) bool {
+	if to == j.of {
+		return false
+	}
+	now := judge{of: to, before: j.of, parked: *bank}
+	*bank = Judged{}
+	if to == j.before {
+		*bank = j.parked
+	}
+	*j = now
+	return true
+}
+
+// park keeps what the program before has done in the bank that nobody goes by any more.
+//
+//oob:stage inband
+func (j *judge) park(bank *Judged) {
+	j.parked.add(bank)
+	*bank = Judged{}
 }
 
 // Runs returns how many frames were judged.

@@ -179,6 +179,44 @@ func TestProgramReplaced(t *testing.T) {
 	}
 }
 
+// TestProgramComesBack: a program that comes back with the next change has what it had counted, in either bank, up to the frame ahead of the change; the one
+// between them had its own.
+func TestProgramComesBack(t *testing.T) {
+	b := newBench(t)
+	skip, _ := wiretest.Echo(from(b.site.From(), filter.Skip), 4000, nil)
+	drop, _ := wiretest.Echo(from(b.site.From(), filter.Drop), 4000, nil)
+	p, q := bySender(t), bySender(t)
+	counted := func(what string, want [4]uint32) {
+		t.Helper()
+		if j := JudgedBy(0); j.Verdicts != want || j.Steps != 4*j.Runs() || j.Runs() != 0 && j.Longest != 4 {
+			t.Errorf("%s: %+v, want %v", what, j, want)
+		}
+	}
+	set := func(p *bpf.Program) {
+		b.configured(t, func(c *Config) { c.Device[0].Program = p })
+	}
+	for _, between := range []*bpf.Program{q, nil} {
+		set(p)
+		had := JudgedBy(0).Verdicts
+		b.deliver(t, 0, skip)
+		set(p) // what follows is counted in the other bank
+		b.deliver(t, 0, skip)
+		b.deliver(t, 0, drop)
+		had[filter.Skip] += 2
+		had[filter.Drop]++
+		counted("the program", had)
+		set(between)
+		counted("the one in its place", [4]uint32{})
+		b.deliver(t, 0, skip)
+		set(p)
+		counted("the program that came back", had)
+	}
+	set(q)
+	set(nil)
+	set(p)
+	counted("one that has been away for longer", [4]uint32{})
+}
+
 // TestFrames: an activation runs a program for no more frames than its steps allow.
 func TestFrames(t *testing.T) {
 	b := newBench(t)

@@ -1,6 +1,7 @@
 package oob
 
 import (
+	"slices"
 	"unsafe"
 
 	"mortise/drivers/mmio"
@@ -10,12 +11,19 @@ import (
 )
 
 // tallies are what is counted of each device's rules: of those that it has, and of as many that replace them. Until the frames meet
-// the new rules, the old ones count.
+// the new rules, the old ones count; and what they have counted stays until the rules are replaced once more, for who takes a change back.
 var tallies [Devices][2 * rules.Max]core.Tally
 
 // ruling is in-band's: which rules a device was configured with last, and where they count.
 type ruling struct {
-	of    *forward.Classifier
+	of *forward.Classifier
+	placing
+	before placing // of the rules that these have replaced
+}
+
+// placing is where rules count.
+type placing struct {
+	id    [rules.Max]uint32
 	place [rules.Max]uint8 // in the device's tallies
 	used  [2 * rules.Max]bool
 }
@@ -23,48 +31,52 @@ type ruling struct {
 // ruled are the devices' rulings.
 var ruled [Devices]ruling
 
-// configure gives each rule of c its place among the tallies: a rule that was there before, by its ID, keeps what it has counted, any other
-// begins at 0, where nobody counts now. The same Classifier has the same rules.
+// configure gives each rule of c its place among the tallies: a rule that is there, by its ID, keeps what it has counted, and so does one
+// that was until the last change; any other begins at 0, where nobody counts now. The same Classifier has the same rules.
 //
 //oob:stage inband
 func (r *ruling) configure(c *forward.Classifier, counted *[2 * rules.Max]core.Tally) {
 	if c == r.of {
 		return
 	}
-	before := *r
-	*r = ruling{of: c}
+	now, before := r.placing, r.before
+	*r = ruling{of: c, before: now}
 	if c == nil {
 		return
 	}
-	next := uint8(0)
+	var fresh []int
 	for i := range c.Rule {
 		if !c.Table.All.Has(i) {
 			break
 		}
-		place, ok := before.find(c.Rule[i].ID)
+		r.id[i] = c.Rule[i].ID
+		place, ok := now.find(r.id[i])
 		if !ok {
-			for before.used[next] {
-				next++
-			}
-			place = next
-			next++
-			counted[place] = core.Tally{}
+			place, ok = before.find(r.id[i])
+		}
+		if !ok {
+			fresh = append(fresh, i)
+			continue
 		}
 		r.place[i], r.used[place] = place, true
+	}
+	place := uint8(0)
+	for _, i := range fresh {
+		for now.used[place] || r.used[place] {
+			place++
+		}
+		r.place[i], r.used[place] = place, true
+		counted[place] = core.Tally{}
 	}
 }
 
 // find returns the place of the rule of an ID.
-func (r *ruling) find(id uint32) (place uint8, ok bool) {
-	if r.of == nil || id == 0 {
+func (p *placing) find(id uint32) (place uint8, ok bool) {
+	i := slices.Index(p.id[:], id)
+	if i < 0 || id == 0 {
 		return 0, false
 	}
-	for i := range r.of.Rule {
-		if r.of.Rule[i].ID == id && r.of.Table.All.Has(i) {
-			return r.place[i], true
-		}
-	}
-	return 0, false
+	return p.place[i], true
 }
 
 // install has the rules of set, a copy of those configured, count where they are to.
