@@ -19,7 +19,7 @@ func (b *bench) settings() string {
 	}
 	neighbours, err := b.Neighbours("")
 	b.ok(err)
-	text, err := json.Marshal([]any{b.Ports(), devices, neighbours, b.Routes(), b.forwards(), b.Filters()})
+	text, err := json.Marshal([]any{b.Ports(), devices, neighbours, b.Static(), b.Routes(), b.forwards(), b.Filters()})
 	b.ok(err)
 	return string(text)
 }
@@ -34,6 +34,7 @@ func FuzzCommands(f *testing.F) {
 		"divert -i rt0 on\ndivert -i rt0 maybe\ndivert -i rt0 off\nquery -i rt0", "vlans -i rt0 100,200-210\nvlans -i rt0 4095\nvlans -i rt0 none",
 		"solicit -s 10.0.42.9\nsolicit -g -t 1 -i rt0 10.0.43.9\nneigh\nneigh flush", "disable -i rt0\nneigh set -i rt0 10.0.0.3 02:00:00:00:00:03",
 		"neigh set -i rt0 10.0.0.3 02:00:00:00:00:03\nneigh remove -i rt0 10.0.0.3\nneigh -i rt0", "routes\nsockets\nconflicts\nquery",
+		"disable -i rt0.42\nneigh remove -i rt0.42 10.0.42.77\nneigh remove -i rt0.42 10.0.42.77\nenable -i rt0.42\nenable -i rt0.42 -p 17\nenable -i rt0.42 -b 4096",
 		"forward add from = \"rt0\", ethertype = \"ptp\", to = \"rt0\"\nforward -i rt0\nforward latency -i rt0 -n rule-1\nforward remove -i rt0 -n rule-1",
 		"forward add name = \"a\", from = \"rt0\", vlan = 3, to = [\"rt0\", {device = \"rt0\", push = {vid = 7}}]\nforward add -b a from = \"rt0.42\", to = \"rt0.43\"\nforward replace -i rt0 -n a from = \"rt0\", verdict = \"drop\"",
 	} {
@@ -79,6 +80,7 @@ func FuzzHTTP(f *testing.F) {
 		`divert {"device": "rt0", "on": true}` + "\n" + `divert {"device": "rt0"}`, `vlans {"device": "rt0", "list": "100"}` + "\n" + `vlans {"device": "rt0", "list": "0"}`,
 		`solicit {"address": "10.0.42.9", "permanent": true}` + "\n" + `solicit {"address": "10.0.43.9", "gateway": true, "timeout_ms": 1}`,
 		`neighbours {"port": "rt0", "address": "10.0.0.3", "mac": "02:00:00:00:00:03"}` + "\n" + `neighbours/remove {"port": "rt0", "address": "10.0.0.3"}` + "\nneighbours/flush {}",
+		`disable {"port": "rt0.42"}` + "\n" + strings.Repeat(`neighbours/remove {"port": "rt0.42", "address": "10.0.42.77"}`+"\n", 2) + `enable {"port": "rt0.42"}` + "\n" + `enable {"port": "rt0.42", "pool": 17}`,
 		`forward/add {"rule": {"from": "rt0", "name": "a", "ethertype": "ptp", "to": ["rt0", {"device": "rt0", "push": {"vid": 7}}]}}` + "\nGET forward\nGET forward/rt0/a\n" +
 			`forward/replace {"device": "rt0", "name": "a", "rule": {"from": "rt0", "port": "1-9", "protocol": "udp", "verdict": "skip"}}` + "\n" +
 			`forward/add {"before": "a", "rule": {"from": "rt0", "vlan": 3, "to": null}}` + "\n" + `forward/remove {"device": "rt0", "name": "a"}`,

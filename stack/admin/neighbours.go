@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"mortise/stack/neigh"
@@ -73,13 +74,17 @@ func (a *Admin) Solicit(ctx context.Context, s Solicitation) (n Neighbour, err e
 	if !p.live.Load() {
 		return n, fmt.Errorf("%s: %w: it went down meanwhile", p.name, ErrNotOob)
 	}
-	if err := p.enter(hop, mac, s.Permanent); err != nil {
-		return n, err
-	}
+	var undo steps
+	defer undo.onError(&err)
 	if hop != s.Addr {
+		via := slices.Clone(a.via)
 		if err := a.addVia(neigh.Table{Prefix: netip.PrefixFrom(s.Addr, s.Addr.BitLen()), Port: p.id(), Gateway: hop}); err != nil {
 			return n, err
 		}
+		undo.add(func() { a.via = via; _ = a.route() })
+	}
+	if err := p.enter(hop, mac, s.Permanent); err != nil {
+		return n, err
 	}
 	return Neighbour{p.name, hop, macText(mac), s.Permanent}, nil
 }
@@ -194,7 +199,8 @@ func (a *Admin) SetNeighbour(name string, addr netip.Addr, mac [6]byte) error {
 	return p.enter(addr, mac, true)
 }
 
-// RemoveNeighbour takes a neighbour out of a port's front cache, a permanent one, too.
+// RemoveNeighbour takes a neighbour out of a port's front cache, a permanent one, too; of a port that is off, one that would be there when the
+// port is on.
 func (a *Admin) RemoveNeighbour(name string, addr netip.Addr) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -202,10 +208,11 @@ func (a *Admin) RemoveNeighbour(name string, addr netip.Addr) error {
 	if err != nil {
 		return err
 	}
-	delete(p.static, addr)
-	if !neigh.Remove(p.id(), addr) {
+	_, static := p.static[addr]
+	if !neigh.Remove(p.id(), addr) && !static {
 		return fmt.Errorf("%s: neighbour %v: %w: the front cache has none", name, addr, ErrUnknown)
 	}
+	delete(p.static, addr)
 	return nil
 }
 

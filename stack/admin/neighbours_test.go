@@ -55,3 +55,34 @@ func TestSolicit(t *testing.T) {
 		t.Errorf("another Flush = %d, want 0", got)
 	}
 }
+
+// What Solicit cannot enter, it enters no part of: neither the gateway without the route, nor the route without the gateway.
+func TestSolicitRefused(t *testing.T) {
+	b := newBench(t)
+	t.Cleanup(func() { b.Flush() })
+	by := func(n int, permanent bool) error {
+		_, err := b.Solicit(context.Background(), admin.Solicitation{Addr: netip.AddrFrom4([4]byte{192, 0, 2, byte(n)}), Gateway: true, Permanent: permanent})
+		return err
+	}
+	b.answer = [6]byte{3, 0, 0, 0, 0, 9} // a group's: nobody's
+	before := b.settings()
+	if err := by(1, false); !errors.Is(err, admin.ErrInvalid) {
+		t.Errorf("a gateway with a group's MAC address: %v", err)
+	}
+	if after := b.settings(); after != before {
+		t.Errorf("a gateway with a group's MAC address: it was\n%s, and is\n%s", before, after)
+	}
+	b.answer = [6]byte{2, 0, 0, 0, 0, 9}
+	room := neigh.Routes + neigh.MaxPorts - len(b.Routes())
+	for n := range room {
+		b.ok(by(n, false))
+	}
+	before = b.settings()
+	if err := by(room, true); !errors.Is(err, admin.ErrRefused) {
+		t.Errorf("a route beyond the last: %v", err)
+	}
+	if after := b.settings(); after != before {
+		t.Errorf("a route beyond the last: it was\n%s, and is\n%s", before, after)
+	}
+	b.ok(by(room-1, true)) // the route that is there
+}

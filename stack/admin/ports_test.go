@@ -91,6 +91,9 @@ func TestRefusals(t *testing.T) {
 		{"no such neighbour", func() error {
 			return b.RemoveNeighbour("rt0", netip.MustParseAddr("10.0.0.3"))
 		}, admin.ErrUnknown, "10.0.0.3"},
+		{"no such neighbour of a port that is off", func() error {
+			return b.RemoveNeighbour("rt0.43", netip.MustParseAddr("10.0.43.3"))
+		}, admin.ErrUnknown, "the front cache has none"},
 		{"link down", func() error { b.Link(0, false); return b.Enable("rt0.43", 0) }, admin.ErrDown, "rt0.43"},
 		{"solicit while down", func() error {
 			_, err := b.Solicit(context.Background(), admin.Solicitation{Addr: netip.MustParseAddr("10.0.0.3")})
@@ -98,12 +101,17 @@ func TestRefusals(t *testing.T) {
 		}, admin.ErrDown, "rt0"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			before := fmt.Sprint(b.Devices()[0].For, b.Devices()[0].VLANs, b.Routes())
+			settings := func() string {
+				list, err := b.Neighbours("")
+				b.ok(err)
+				return fmt.Sprint(b.Devices()[0].For, b.Devices()[0].VLANs, b.Routes(), list, b.Static())
+			}
+			before := settings()
 			err := tc.do()
 			if !errors.Is(err, tc.is) || !strings.Contains(err.Error(), tc.text) {
 				t.Errorf("error %v, want %v with %q", err, tc.is, tc.text)
 			}
-			if after := fmt.Sprint(b.Devices()[0].For, b.Devices()[0].VLANs, b.Routes()); after != before {
+			if after := settings(); after != before {
 				t.Errorf("changed: %s, was %s", after, before)
 			}
 		})
@@ -254,6 +262,17 @@ func TestPermanentOutlivesItsPort(t *testing.T) {
 	b.ok(b.Enable("rt0.42", 0))
 	if list, _ := b.Neighbours("rt0.42"); len(list) != 2 {
 		t.Errorf("one that was taken out came back: %v", list)
+	}
+	// One of a port that is off is taken out all the same.
+	_, err = b.Disable("rt0.42")
+	b.ok(err)
+	b.ok(b.RemoveNeighbour("rt0.42", set))
+	if err := b.RemoveNeighbour("rt0.42", set); !errors.Is(err, admin.ErrUnknown) {
+		t.Errorf("taken out twice: %v", err)
+	}
+	b.ok(b.Enable("rt0.42", 0))
+	if list, _ := b.Neighbours("rt0.42"); len(list) != 1 || list[0].Address != netip.MustParseAddr("10.0.42.77") {
+		t.Errorf("of those that are left came back %v", list)
 	}
 }
 
