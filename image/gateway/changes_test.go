@@ -186,6 +186,10 @@ func TestChangesUnderTraffic(t *testing.T) {
 		return body
 	}
 	uptime := func() time.Duration { return time.Duration(r.status().UptimeNS) }
+	if body := ok("enable", `{"port": "rt0.42", "pool": 100}`, http.StatusConflict); !strings.Contains(body, "it is on, with 2048 buffers of 2048 bytes; disable it first") {
+		t.Errorf("another size for a port that is on: %s", body)
+	}
+	ok("disable", `{"port": "rt0.42"}`, http.StatusOK) // it comes back with 100 buffers
 	ok("forward/add", `{"rule": {"from": "rt0", "name": "base", "ethertype": "ethercat", "to": "rt0"}}`, http.StatusOK)
 	sent := []string{
 		`"to": "rt0"`, `"to": {"device": "rt0", "push": {"vid": 7, "pcp": 6}}`, `"to": ["rt0", "lan0"]`, `"to": {"device": "rt0", "dst_mac": "02:00:00:00:00:07"}`,

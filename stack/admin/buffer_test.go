@@ -21,6 +21,9 @@ func TestBufferSize(t *testing.T) {
 		{"net enable -i lo -p 10 -b 4096", "nothing is in fragments there"},
 		{"net enable -i rt0.43 -p 100 -b 8192", "a pool of 100 buffers, want at most 80: the memory has no more slots"},
 		{"net enable -i rt0.43 -p 10 -b 8192", "rt0.43: oob port, 60 buffers of 2048 bytes, for datagrams of up to 8192 bytes"},
+		{"net enable -i rt0.43 -p 10 -b 8192", "rt0.43: oob port, 60 buffers of 2048 bytes, for datagrams of up to 8192 bytes"},
+		{"net enable -i rt0.43 -p 60", "rt0.43: refused: it is on, with 10 buffers for datagrams of up to 8192 bytes; disable it first"},
+		{"net enable -i rt0.43 -b 4096", "rt0.43: refused: it is on, with 10 buffers for datagrams of up to 8192 bytes; disable it first"},
 		{"net query -i rt0.43", "pool: 60 buffers of 2048 bytes, for datagrams of up to 8192 bytes, 60 free, 60 at the lowest, 0 times empty"},
 	} {
 		var out strings.Builder

@@ -13,6 +13,7 @@ func TestCommands(t *testing.T) {
 	c := console.New(b.Commands()...)
 	for _, tc := range []struct{ line, want string }{
 		{"net enable -i rt0.43 -p 20", "rt0.43: oob port, 20 buffers of 2048 bytes"},
+		{"net enable -i rt0.43 -p 21", "net enable: rt0.43: refused: it is on, with 20 buffers of 2048 bytes; disable it first"},
 		{"net enable -i rt0.44 -p 0", "net enable: a pool of 0 buffers: invalid"},
 		{"net enable -i rt0.44 -p x", `invalid value "x"`},
 		{"net enable", "name the port: -i NAME"},

@@ -29,6 +29,7 @@ func TestHTTP(t *testing.T) {
 		{"GET", "enable", "", 405, ""},
 		{"GET", "nothing", "", 404, ""},
 		{"POST", "enable", `{"port": "rt0.43", "pool": 20}`, 200, `"oob": true`},
+		{"POST", "enable", `{"port": "rt0.43", "pool": 512}`, 409, "it is on, with 20 buffers of 2048 bytes; disable it first"},
 		{"POST", "enable", `{"port": "rt0.44", "pool": 0}`, 400, "a pool of 0 buffers"},
 		{"POST", "enable", `{"port": "rt0.44", "pool": 40000}`, 400, "1 to 32768"},
 		{"POST", "enable", `{"port": "rt0.44", "pool": 500}`, 409, "no more slots"},

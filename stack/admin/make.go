@@ -39,8 +39,10 @@ func (a *Admin) Make(n NewPort) (err error) {
 	if err != nil {
 		return err
 	}
-	if there, err := a.mayMake(d, p); there || err != nil {
+	if there, err := a.mayMake(d, p); err != nil {
 		return err
+	} else if there != nil {
+		return there.hasSizes(n.Pool, n.Buffer)
 	}
 	var undo steps
 	defer undo.onError(&err)
@@ -72,32 +74,32 @@ func (a *Admin) parseName(name string) (dev uint32, vid uint16, err error) {
 	return dev, uint16(n), nil
 }
 
-// mayMake says why p cannot be made on d, as far as names and addresses go, or whether it is there.
-func (a *Admin) mayMake(d *device, p *port) (there bool, err error) {
+// mayMake says why p cannot be made on d, as far as names and addresses go, or returns the one that is there.
+func (a *Admin) mayMake(d *device, p *port) (there *port, err error) {
 	if why := gateway.CheckAddress(p.address); why != "" {
-		return false, fmt.Errorf("%s: address %v: %w: %s", p.name, p.address, ErrInvalid, why)
+		return nil, fmt.Errorf("%s: address %v: %w: %s", p.name, p.address, ErrInvalid, why)
 	}
 	if p.address.Bits() < 8 {
-		return false, fmt.Errorf("%s: address %v: %w: want a prefix of 8 to 32 bits", p.name, p.address, ErrInvalid)
+		return nil, fmt.Errorf("%s: address %v: %w: want a prefix of 8 to 32 bits", p.name, p.address, ErrInvalid)
 	}
 	for _, q := range d.ports {
 		switch {
 		case q.vid != p.vid:
 		case q.made && q.address == p.address:
-			return true, nil
+			return q, nil
 		case q.made:
-			return false, fmt.Errorf("%s: %w: it is there with the address %v; disable it first", p.name, ErrRefused, q.address)
+			return nil, fmt.Errorf("%s: %w: it is there with the address %v; disable it first", p.name, ErrRefused, q.address)
 		default:
-			return false, fmt.Errorf("%s: %w: the configuration has it, as %s with the address %v; enable that, without an address",
+			return nil, fmt.Errorf("%s: %w: the configuration has it, as %s with the address %v; enable that, without an address",
 				p.name, ErrRefused, q.name, q.address)
 		}
 	}
 	for _, q := range a.ports() {
 		if !q.loop && q.address.Overlaps(p.address) {
-			return false, fmt.Errorf("%s: address %v: %w: its network overlaps that of %s, %v", p.name, p.address, ErrRefused, q.name, q.address.Masked())
+			return nil, fmt.Errorf("%s: address %v: %w: its network overlaps that of %s, %v", p.name, p.address, ErrRefused, q.name, q.address.Masked())
 		}
 	}
-	return false, nil
+	return nil, nil
 }
 
 // named returns the device's ports of the configuration; those made since are behind them.

@@ -34,6 +34,10 @@ func TestMake(t *testing.T) {
 	b.want(77, "in-band")
 	b.ok(b.Make(made(77)))
 	b.ok(b.Make(made(77))) // is there: no error
+	larger := made(77)
+	if larger.Pool++; !errors.Is(b.Make(larger), admin.ErrRefused) {
+		t.Error("another size than it has is not refused")
+	}
 	b.want(77, "oob")
 	p, err := b.Port("rt0.77")
 	if err != nil || !p.Made || !p.Oob || !p.Up || !p.RealTime || p.Device != "rt0" || p.VID != 77 || p.Address != "10.0.77.1/24" ||

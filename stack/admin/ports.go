@@ -6,13 +6,14 @@ import (
 	"slices"
 
 	"mortise/stack/filter/vids"
+	"mortise/stack/frame"
 	"mortise/stack/neigh"
 	"mortise/stack/oob"
 	"mortise/stack/socket"
 )
 
 // Enable makes a port an oob port, with a pool of so many buffers (0: what the configuration says, else 2048). The device is
-// diverted if it is not. A port that is on already is no error.
+// diverted if it is not. A port that is on already is no error, unless another size is asked for than it has.
 func (a *Admin) Enable(name string, pool int) error { return a.EnableSized(name, pool, 0) }
 
 // EnableSized is Enable with the bytes of the largest datagram on the port, for which each buffer has room then (0: what the configuration
@@ -24,10 +25,27 @@ func (a *Admin) EnableSized(name string, pool, buffer int) (err error) {
 	if err != nil {
 		return err
 	}
-	if pool, buffer, err = p.sizes(pool, buffer); err != nil || p.enabled.Load() {
+	size, most, err := p.sizes(pool, buffer)
+	if err != nil {
 		return err
 	}
-	return a.turnOn(p, pool, buffer)
+	if p.enabled.Load() {
+		return p.hasSizes(pool, buffer)
+	}
+	return a.turnOn(p, size, most)
+}
+
+// hasSizes says that p, which is on, has other buffers than are asked for; 0: nothing said.
+func (p *port) hasSizes(pool, buffer int) error {
+	has := int(socket.PoolStats(p.index()).Size) / socket.SlotsOf(p.most)
+	if (pool == 0 || pool == has) && (buffer == 0 || buffer == p.most) {
+		return nil
+	}
+	most := fmt.Sprintf("of %d bytes", frame.SlotSize)
+	if p.most != 0 {
+		most = fmt.Sprintf("for datagrams of up to %d bytes", p.most)
+	}
+	return fmt.Errorf("%s: %w: it is on, with %d buffers %s; disable it first", p.name, ErrRefused, has, most)
 }
 
 // sizes returns how many buffers the port gets, and the bytes of each, when somebody asks for so many; 0: nothing said.

@@ -20,7 +20,8 @@ func TestEnableDisable(t *testing.T) {
 	b.want(42, "oob")
 	b.want(43, "in-band")
 	b.ok(b.Enable("rt0.43", 20))
-	b.ok(b.Enable("rt0.43", 30)) // is on: no error, nothing changes
+	b.ok(b.Enable("rt0.43", 20)) // is on: no error, nothing changes
+	b.ok(b.Enable("rt0.43", 0))
 	b.want(43, "oob")
 	if p, _ := b.Port("rt0.43"); !p.Oob || !p.Up || p.Pool.Size != 20 || p.Pool.Free != 20 || !b.answers[43] {
 		t.Errorf("rt0.43: %+v, pool %+v", p, p.Pool)
@@ -88,6 +89,9 @@ func TestRefusals(t *testing.T) {
 		{"neighbour of an in-band port", func() error {
 			return b.SetNeighbour("rt0.43", netip.MustParseAddr("10.0.43.3"), [6]byte{2})
 		}, admin.ErrNotOob, "rt0.43"},
+		{"on with another pool", func() error { return b.Enable("rt0.42", 17) }, admin.ErrRefused, "rt0.42: refused: it is on, with 16 buffers of 2048 bytes; disable it first"},
+		{"on with another limit", func() error { return b.EnableSized("rt0.42", 16, 4096) }, admin.ErrRefused, "disable it first"},
+		{"on, a pool too large", func() error { return b.Enable("rt0.42", 32769) }, admin.ErrInvalid, "1 to 32768"},
 		{"no such neighbour", func() error {
 			return b.RemoveNeighbour("rt0", netip.MustParseAddr("10.0.0.3"))
 		}, admin.ErrUnknown, "10.0.0.3"},
