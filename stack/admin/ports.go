@@ -120,10 +120,10 @@ func (a *Admin) mayEnable(p *port) error {
 	return d.settle(p)
 }
 
-// Disable makes a port in-band only, in order: the companion core forgets it, then what sockets hold goes back, its neighbours go,
-// and the device is no longer diverted if nothing else needs it to be. held is the number of buffers that tasks or goroutines
-// still have in their hands: the pool goes when they have given them back. A port that is off already is no error. A port that was made
-// at run time is gone then.
+// Disable makes a port in-band only, in order: the companion core forgets it, nothing of sockets goes out by it any more, the device is no longer
+// diverted if nothing else needs it to be; then, as nothing can fail any more, its captures end, what sockets hold goes back and its neighbours go.
+// held is the number of buffers that tasks or goroutines still have in their hands: the pool goes when they have given them back. A port that
+// is off already is no error. A port that was made at run time is gone then.
 func (a *Admin) Disable(name string) (held uint32, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -131,47 +131,51 @@ func (a *Admin) Disable(name string) (held uint32, err error) {
 	if err != nil || !p.enabled.Load() {
 		return 0, err
 	}
+	if err := a.takeOut(p); err != nil {
+		return 0, err
+	}
+	p.live.Store(false)
+	a.endCaptures(p)
+	_ = a.route() // one less than there were
+	held = p.close()
+	if p.made && a.hooks.RemovePort != nil {
+		a.hooks.RemovePort(p.dev, p.vid)
+	}
+	return held, nil
+}
+
+// takeOut has the companion core forget p and stops its sockets, with all that they, its captures and the front caches have of it as it is.
+func (a *Admin) takeOut(p *port) (err error) {
 	var undo steps
 	defer undo.onError(&err)
 	if !p.loop {
 		a.answers(p, false)
 		undo.add(func() { a.answers(p, true) })
 	}
+	undo.add(func() { _ = a.publish() })
 	p.enabled.Store(false)
 	undo.add(func() { p.enabled.Store(true) })
 	if p.made {
+		d, ports := a.devices[p.dev], a.devices[p.dev].ports
 		a.drop(p)
-		undo.add(func() { a.add(p) })
+		undo.add(func() { d.ports = ports; a.list() })
 	}
 	if err := a.publish(); err != nil {
-		return 0, fmt.Errorf("%s: %w: %w", name, ErrRefused, err)
+		return fmt.Errorf("%s: %w: %w", p.name, ErrRefused, err)
 	}
-	p.live.Store(false)
-	a.endCaptures(p)
-	_ = a.route() // one less than there were
-	most := p.most
-	size := int(socket.PoolStats(p.index()).Size) / socket.SlotsOf(most)
-	held = p.close()
+	if p.loop {
+		return nil
+	}
+	socket.Pause(p.index())
 	undo.add(func() {
-		if p.open(size, most) == nil {
-			if p.enabled.Store(true); p.made {
-				a.add(p)
-			}
-			p.live.Store(true)
-			_, _ = a.route(), a.publish()
-			p.pin()
+		if a.devices[p.dev].up {
+			socket.Up(p.index())
 		}
 	})
-	if p.loop {
-		return held, nil
-	}
 	if err := a.divert(p.dev); err != nil {
-		return held, fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w", p.name, err)
 	}
-	if p.made && a.hooks.RemovePort != nil {
-		a.hooks.RemovePort(p.dev, p.vid)
-	}
-	return held, nil
+	return nil
 }
 
 // settle gives p a place in the companion core's table of its device: the one it has had, or one of its VLAN had that is gone, for

@@ -2,12 +2,76 @@ package admin_test
 
 import (
 	"errors"
+	"net/netip"
 	"testing"
 	"time"
 
+	"mortise/stack/capture"
 	"mortise/stack/divert"
 	"mortise/stack/filter"
+	"mortise/stack/socket"
 )
+
+// A port whose device cannot be released stays as it is, with all that there is of it: whom it knows, what waits in its sockets' queues, its
+// captures, its place among the others; and down, if its link is.
+func TestDisableThatFails(t *testing.T) {
+	for _, tc := range []struct {
+		name, port string
+		vid        uint16
+		down       bool
+	}{
+		{"of the configuration", "rt0.42", 42, false},
+		{"made", "rt0.77", 77, false},
+		{"its link is down", "rt0.42", 42, true},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			b := newBench(t)
+			_, err := b.Disable("rt0")
+			b.ok(err)
+			if tc.port == "rt0.77" {
+				_, err := b.Disable("rt0.42")
+				b.ok(err)
+				b.ok(b.Make(made(77)))
+			}
+			s, err := socket.OpenUDP(socket.Options{Local: netip.MustParseAddrPort("0.0.0.0:5000")})
+			b.ok(err)
+			b.hear(tc.vid, 5000)
+			b.ok(b.Learned(0, tc.vid, netip.AddrFrom4([4]byte{10, 0, byte(tc.vid), 5}), [6]byte{2, 0, 0, 0, 0, 5}, false))
+			b.ok(b.Capture(capture.Options{Name: "a", Port: tc.port}))
+			b.Link(0, !tc.down)
+			before := b.settings()
+			had, err := b.CaptureState("a")
+			b.ok(err)
+			b.answers = map[uint16]bool{}
+
+			b.refuse = errors.New("2 frames for several devices have not been sent in 80ms")
+			if _, err := b.Disable(tc.port); !errors.Is(err, b.refuse) {
+				t.Errorf("error %v, want %v", err, b.refuse)
+			}
+			b.refuse = nil
+			if after := b.settings(); after != before {
+				t.Errorf("it was\n%s, and is\n%s", before, after)
+			}
+			if !b.answers[tc.vid] {
+				t.Error("in-band answers for the port")
+			}
+			if now, err := b.CaptureState("a"); err != nil || now != had {
+				t.Errorf("its capture was %+v, and is %+v, %v", had, now, err)
+			}
+			b.Link(0, true)
+			b.want(tc.vid, "oob")
+			b.seen("a", 1) // as its capture does
+			m, status := s.Receive()
+			if status != socket.OK {
+				t.Fatalf("the datagram that waited: %v", status)
+			}
+			m.Release()
+			_, err = b.Disable(tc.port)
+			b.ok(err)
+			b.want(tc.vid, "in-band")
+		})
+	}
+}
 
 // What rules and a program have counted outlasts each change that fails half-way, and they go on counting from there.
 func TestCountsOutlastWhatFails(t *testing.T) {
