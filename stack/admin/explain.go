@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"mortise/stack/divert"
 	"mortise/stack/filter"
 	"mortise/stack/filter/bpf/load"
 	"mortise/stack/filter/rules/compile"
@@ -15,7 +16,7 @@ import (
 type Explanation struct {
 	Device  string   `json:"device"`
 	Verdict string   `json:"verdict"` // DROP, ACCEPT, SKIP, VLAN; FORWARD where a rule sends it on
-	By      string   `json:"by"`      // "rule NAME", "program NAME", "destination" or "ports"
+	By      string   `json:"by"`      // "diversion", "stage", "rule NAME", "program NAME", "destination" or "ports"
 	Why     []string `json:"why"`
 }
 
@@ -32,12 +33,13 @@ func ParseFrame(s string) ([]byte, error) {
 	return b, nil
 }
 
-// Explain says what decides on a frame that comes in on a device, in the order of the oob stage: the first forwarding rule that fits,
-// its destination, the device's program, its ports. It runs copies: nothing is counted.
+// Explain says what decides on a frame that comes in on a device: who has the device; then, in the order of the oob stage, the first forwarding
+// rule that fits, its destination, the device's program, its ports. It runs copies: nothing is counted. While that stage is stopped it says what
+// decides when the stage runs, too.
 func (a *Admin) Explain(name string, frame []byte) (Explanation, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	_, d, err := a.device(name)
+	dev, d, err := a.device(name)
 	if err != nil {
 		return Explanation{}, err
 	}
@@ -45,13 +47,28 @@ func (a *Admin) Explain(name string, frame []byte) (Explanation, error) {
 	if len(frame) < 14 {
 		return e, fmt.Errorf("a frame of %d bytes: %w", len(frame), ErrInvalid)
 	}
+	switch {
+	case !d.diverted.Load():
+		e.decide("SKIP", "diversion", d.name+" is not diverted: in-band gets the frame")
+	case !divert.Diverted(dev):
+		e.Why = append(e.Why, "the oob stage is stopped: in-band gets the frame; when the stage runs again:")
+		e.byStage(d, frame)
+		e.decide("SKIP", "stage", fmt.Sprintf("that is %s by %s", e.Verdict, e.By))
+	default:
+		e.byStage(d, frame)
+	}
+	return e, nil
+}
+
+// byStage explains what the oob stage does with the frame.
+func (e *Explanation) byStage(d *device, frame []byte) {
 	accepted := e.byRules(d, frame)
 	if e.Verdict != "" && !accepted {
-		return e, nil
+		return
 	}
 	if [6]byte(frame) != d.mac && frame[0]&1 == 0 {
 		e.decide("DROP", "destination", fmt.Sprintf("it is for another station, %s; %s is %s", macText([6]byte(frame)), d.name, macText(d.mac)))
-		return e, nil
+		return
 	}
 	if d.filter != nil && !accepted {
 		x := d.filter.Program.Explain(frame)
@@ -60,11 +77,10 @@ func (a *Admin) Explain(name string, frame []byte) (Explanation, error) {
 		}
 		e.decide(load.VerdictName(x.Verdict), "program "+d.filter.File, x.Why)
 		if accepted = x.Verdict == filter.Accept; !accepted && x.Verdict != filter.VLAN {
-			return e, nil
+			return
 		}
 	}
 	e.byPorts(d, frame, accepted)
-	return e, nil
 }
 
 // decide notes what decided.

@@ -5,9 +5,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -158,6 +160,40 @@ func TestExplain(t *testing.T) {
 			t.Errorf("ParseFrame(%q): %v, want %s", text, err, want)
 		}
 	}
+}
+
+// Of a device that in-band has, Explain says so, whatever the oob stage would do.
+func TestExplainInband(t *testing.T) {
+	b := newBench(t)
+	own, _ := wiretest.Echo(b.site.From(), 4000, nil)
+	other := append([]byte{2, 9, 9, 9, 9, 9}, own[6:]...)
+	explained := func(when string, frame []byte, want ...string) {
+		t.Helper()
+		e, err := b.Explain("rt0", frame)
+		b.ok(err)
+		if got := append([]string{e.Verdict, e.By}, e.Why...); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", when, got, want)
+		}
+	}
+	rule := `from = "rt0", name = "a", protocol = "udp", to = "rt0"`
+	_, err := b.AddForward(toml("%s", rule), "")
+	b.ok(err)
+	b.dev.Divert(false) // as a stop of the stage does
+	const stopped = "the oob stage is stopped: in-band gets the frame; when the stage runs again:"
+	explained("stopped", own, "SKIP", "stage", stopped, "rule 1 (protocol=udp verdict=accept) fits", "protocol=udp to rt0", "that is FORWARD by rule a")
+	b.want(0, "in-band")
+	b.ok(b.RemoveForward("rt0", "a"))
+	explained("stopped, to another station", other, "SKIP", "stage", stopped,
+		"it is for another station, 02:09:09:09:09:09; rt0 is "+net.HardwareAddr(b.site.MAC[:]).String(), "that is DROP by destination")
+	b.dev.Divert(true)
+	for _, name := range []string{"rt0", "rt0.42"} {
+		_, err := b.Disable(name)
+		b.ok(err)
+	}
+	for _, f := range [][]byte{own, other} {
+		explained("not diverted", f, "SKIP", "diversion", "rt0 is not diverted: in-band gets the frame")
+	}
+	b.want(0, "in-band")
 }
 
 func TestFilterCommands(t *testing.T) {
