@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"mortise/stack/filter"
@@ -19,16 +20,18 @@ type Forward struct {
 	To    []Destination
 }
 
-// Destination is a device that a frame is sent on, and how it is changed for it. What is nil, zero or invalid stays as it is.
+// Destination is a device that a frame is sent on, and how it is changed for it. What is nil, zero or invalid stays as it is. Push beside VID
+// is for a frame without a tag: one that is there gets the VLAN ID instead, and keeps its priority unless PCP says so.
 type Destination struct {
 	Device           string
+	Retag            bool // the tag is changed from that of a port to that of another
 	Push             *Tag
 	Pop              bool
 	VID              *uint16 // of the outermost tag
 	PCP              *uint8
 	DstMAC, SrcMAC   *MAC
 	Src, Dst         netip.Addr
-	SrcPort, DstPort uint16 // UDP
+	SrcPort, DstPort uint16 // of UDP and TCP
 }
 
 // Tag is a VLAN tag to be pushed.
@@ -44,6 +47,9 @@ const MaxDestinations = 4
 func (f *Forward) String() string {
 	match, verdict, _ := strings.Cut(" "+f.Match.String(), " verdict=")
 	match = strings.TrimSpace(match)
+	if f.Match.Single {
+		match = strings.TrimSpace(match + " (one tag at most)")
+	}
 	if match == "" {
 		match = "everything"
 	}
@@ -70,6 +76,9 @@ func (d *Destination) String() string {
 	}
 	if d.Pop {
 		s += " pop"
+	}
+	if d.Push != nil && d.VID != nil {
+		s += " or"
 	}
 	if d.VID != nil {
 		add(true, "vid", *d.VID)
@@ -169,7 +178,10 @@ func (f *forwarding) rule(n *node, i int, name string) *Forward {
 	}
 	rule.Match = f.match(t)
 	if source != nil && rule.Match != nil {
-		f.onPort(t, rule.Match, source)
+		f.onPort(t, rule, source)
+	}
+	if to != nil && rule.Match != nil {
+		f.readdressed(to, rule.Match.Protocol)
 	}
 	t.done()
 	return rule
@@ -202,8 +214,40 @@ func (f *forwarding) match(t *table) *compile.Rule {
 	return rule
 }
 
-// onPort narrows a match down to the frames of a port.
-func (f *forwarding) onPort(t *table, match *compile.Rule, p *Port) {
+// Protocols of IPv4 whose checksums cover its addresses: RFC 9293 3.1, RFC 768, RFC 4340 9.1, RFC 3828 3.1.
+const (
+	protoTCP     = 6
+	protoUDP     = 17
+	protoDCCP    = 33
+	protoUDPLite = 136
+)
+
+// readdressed refuses addresses and ports for a protocol whose packets would not have them, or not be right with them.
+func (f *forwarding) readdressed(to *node, protocol int) {
+	nodes := []*node{to}
+	if to.isArray() {
+		nodes = to.kids
+	}
+	for _, d := range nodes {
+		for _, k := range d.kids {
+			switch k.key {
+			case "src_ip", "dst_ip":
+				if protocol == protoDCCP || protocol == protoUDPLite {
+					f.refuse(k, "expected nothing beside protocol %d: its checksum covers the addresses, and would not follow", protocol)
+				}
+			case "src_port", "dst_port":
+				if protocol != compile.Any && protocol != protoTCP && protocol != protoUDP {
+					f.refuse(k, "expected nothing beside protocol %d: only ports of TCP and UDP are changed", protocol)
+				}
+			}
+		}
+	}
+}
+
+// onPort narrows a match down to the frames of a port. Where a tag is changed for another port, it must be the one that told which port the
+// frame is of: of two tags, that is the inner one, which stays as it is.
+func (f *forwarding) onPort(t *table, rule *Forward, p *Port) {
+	match := rule.Match
 	if n := t.get("vlan"); n != nil {
 		f.refuse(n, "expected nothing beside from, which is a port and says so already")
 		return
@@ -213,9 +257,10 @@ func (f *forwarding) onPort(t *table, match *compile.Rule, p *Port) {
 			f.refuse(n, "expected nothing beside from, whose frames have no tag")
 			return
 		}
-		match.Untagged = true
+		match.Untagged, match.Single = true, true // with two tags, whatever they say, a frame is not of the device's own port
 		return
 	}
+	match.Single = slices.ContainsFunc(rule.To, func(d Destination) bool { return d.Retag })
 	match.VLANs = new(filter.VIDSet)
 	match.VLANs.Add(p.VID)
 }
@@ -346,11 +391,11 @@ func (f *forwarding) destination(n *node, source *Port) (d Destination) {
 	if to != nil {
 		tagged := f.tagged(d, source, to)
 		if d.PCP != nil && tagged.Push != nil {
-			tagged.Push.PCP, d.PCP = *d.PCP, nil
+			tagged.Push.PCP = *d.PCP
 		} else if d.PCP != nil && to.VID == 0 {
 			f.refuse(pcp, "expected nothing beside device, whose frames have no tag")
 		}
-		d.Push, d.Pop, d.VID = tagged.Push, tagged.Pop, tagged.VID
+		d.Push, d.Pop, d.VID, d.Retag = tagged.Push, tagged.Pop, tagged.VID, tagged.Retag
 	}
 	d.DstMAC = f.anyMAC(t.get("dst_mac"), false)
 	d.SrcMAC = f.anyMAC(t.get("src_mac"), true)
@@ -370,18 +415,22 @@ func (f *forwarding) destinationOf(n *node, source *Port) (d Destination, p *Por
 	return d, p
 }
 
-// tagged returns d with the change of tag that takes a frame from the port source to the port to; nil: it stays.
+// tagged returns d with the change of tag that takes a frame from the port source to the port to; nil: it stays. A frame of an untagged port
+// may have a tag with a priority and no VLAN.
 func (f *forwarding) tagged(d Destination, source, to *Port) Destination {
-	switch {
-	case to == nil || source == nil || source.VID == to.VID:
-	case source.VID == 0:
-		d.Push = &Tag{TPID: 0x8100, VID: to.VID}
-	case to.VID == 0:
-		d.Pop = true
-	default:
-		d.VID = new(uint16)
-		*d.VID = to.VID
+	if to == nil || source == nil || source.VID == to.VID {
+		return d
 	}
+	d.Retag = true
+	if to.VID == 0 {
+		d.Pop = true
+		return d
+	}
+	if source.VID == 0 {
+		d.Push = &Tag{TPID: 0x8100, VID: to.VID}
+	}
+	d.VID = new(uint16)
+	*d.VID = to.VID
 	return d
 }
 

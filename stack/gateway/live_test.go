@@ -22,7 +22,7 @@ func TestParseRule(t *testing.T) {
 		{`from = "rt0", name = "a", vlan = 7, pcp = 6, to = [ "rt0", { device = "lan0", push = { vid = 9, tpid = 0x88a8 } } ]`,
 			`{"from": "rt0", "name": "a", "vlan": 7, "pcp": 6, "to": ["rt0", {"device": "lan0", "push": {"vid": 9, "tpid": 34984}}]}`,
 			"rt0 a vlan=7 pcp=6 to rt0 and lan0 push=0x88a8:9:0"},
-		{`from = "plc", to = "office"`, `{"from": "plc", "to": "office"}`, "rt0 rule-2 vlan=42 to lan0 pop"},
+		{`from = "plc", to = "office"`, `{"from": "plc", "to": "office"}`, "rt0 rule-2 vlan=42 (one tag at most) to lan0 pop"},
 		{`from = "lan0", name = "cyclic", verdict = "skip"`, `{"from": "lan0", "name": "cyclic", "verdict": "skip"}`, "lan0 cyclic everything: skip"},
 		{`from = "rt0", name = "cyclic", to = "lan0"`, `{"from": "rt0", "name": "cyclic", "to": "lan0"}`, `forward.name: found "cyclic", expected a name of its own, a rule that is there has this one`},
 		{`from = "rt0", to = "eth0"`, `{"from": "rt0", "to": "eth0"}`, `forward.to: found "eth0", expected the name of a device or a port: rt0, plc, lan0, office`},

@@ -52,12 +52,12 @@ func TestPortNames(t *testing.T) {
 // A rule from port to port changes the tag as the ports' VLANs ask for.
 func TestForwardBetweenPorts(t *testing.T) {
 	for _, tc := range []struct{ from, to, want string }{
-		{`"plc"`, `"lan0"`, "vlan=none to lan0"}, // the device, as frames are
-		{`"plc"`, `"drives"`, "vlan=none to rt0 push=0x8100:42:0"},
-		{`"plc"`, `{ device = "drives", pcp = 6 }`, "vlan=none to rt0 push=0x8100:42:6"},
-		{`"drives"`, `"plc"`, "vlan=42 to rt0 pop"},
-		{`"drives"`, `"rt0.43"`, "vlan=42 to rt0 vid=43"},
-		{`"drives"`, `{ device = "rt0.43", pcp = 1 }`, "vlan=42 to rt0 vid=43 pcp=1"},
+		{`"plc"`, `"lan0"`, "vlan=none (one tag at most) to lan0"}, // the device, as frames are
+		{`"plc"`, `"drives"`, "vlan=none (one tag at most) to rt0 push=0x8100:42:0 or vid=42"},
+		{`"plc"`, `{ device = "drives", pcp = 6 }`, "vlan=none (one tag at most) to rt0 push=0x8100:42:6 or vid=42 pcp=6"},
+		{`"drives"`, `"plc"`, "vlan=42 (one tag at most) to rt0 pop"},
+		{`"drives"`, `"rt0.43"`, "vlan=42 (one tag at most) to rt0 vid=43"},
+		{`"drives"`, `{ device = "rt0.43", pcp = 1 }`, "vlan=42 (one tag at most) to rt0 vid=43 pcp=1"},
 		{`"drives"`, `{ device = "lan0", pop = true }`, "vlan=42 to lan0 pop"},
 		{`"rt0"`, `"lan0"`, "everything to lan0"},
 	} {

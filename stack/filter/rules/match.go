@@ -23,9 +23,11 @@ func (t *Table) Match(addr uintptr, n uint32) uint32 {
 		last, size = e.Tag[0], wire.EthernetLen+wire.TagLen
 		if kind := last >> 16; (kind == wire.TypeCTag || kind == wire.TypeSTag) && n >= wire.EthernetLen+2*wire.TagLen {
 			last, size = e.Tag[1], wire.EthernetLen+2*wire.TagLen
+			pcp = &t.PCP2[last<<24>>29]
+		} else {
+			pcp = &t.PCP[last<<24>>29]
 		}
 		tag = last
-		pcp = &t.PCP[tag<<24>>29]
 	}
 	if uses&UsesTag != 0 {
 		s := t.VLAN.of(tag &^ NotVID)

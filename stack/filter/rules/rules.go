@@ -80,6 +80,7 @@ type Table struct {
 	NotIPv4 Set // that ask for nothing in IPv4
 	NoPorts Set // that ask for no ports
 	PCP     [16]Set
+	PCP2    [8]Set // of frames with two tags, by the inner one's
 
 	Multiplier [2]uint32 // of SrcMAC and DstMAC
 

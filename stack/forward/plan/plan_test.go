@@ -26,9 +26,11 @@ func tables(t *testing.T, text string) *gateway.Tables {
 [device.rt0]
 controller = "ENET1"
 address = "10.0.0.1/24"
+name = "plc"
 [device.rt1]
 controller = "ENET2"
 address = "10.0.1.1/24"
+name = "office"
 `+text), nil)
 	if err != nil {
 		t.Fatal(err)
@@ -112,6 +114,89 @@ func TestChanges(t *testing.T) {
 			t.Errorf("to = %s: device %d,\n%x, want\n%x", c.to, core.To(action), sent, want)
 		}
 	}
+}
+
+// A frame of one port leaves as one of the other: with one tag, of the other's VLAN, or none, and with the priority that it had as long as it has
+// a tag. Of two tags, the inner one would tell the port and the outer one be changed: such frames fit no rule that changes a tag.
+func TestBetweenPorts(t *testing.T) {
+	tag := func(vid uint16, pcp uint8) wire.VLAN { return wire.VLAN{VID: vid, PCP: pcp} }
+	service := func(vid uint16, pcp uint8) wire.VLAN { return wire.VLAN{TPID: 0x88a8, VID: vid, PCP: pcp} }
+	one := func(v wire.VLAN) []wire.VLAN { return []wire.VLAN{v} }
+	untagged, no := []wire.VLAN{}, []wire.VLAN(nil)
+	text := `[device.rt0.vlan.42]
+address = "10.0.42.1/24"
+[device.rt1.vlan.42]
+address = "10.1.42.1/24"
+[device.rt1.vlan.43]
+address = "10.1.43.1/24"
+[[forward]]
+`
+	for _, c := range []struct {
+		from, to string
+		in, want []wire.VLAN // nil: does not fit
+	}{
+		{`"plc"`, `"rt1.42"`, untagged, one(tag(42, 0))},
+		{`"plc"`, `"rt1.42"`, one(tag(0, 6)), one(tag(42, 6))}, // PROFINET
+		{`"plc"`, `"rt1.42"`, one(tag(0, 0)), one(tag(42, 0))},
+		{`"plc"`, `"rt1.42"`, one(service(0, 5)), one(service(42, 5))},
+		{`"plc"`, `"rt1.42"`, one(tag(42, 6)), no},
+		{`"plc"`, `"rt1.42"`, []wire.VLAN{service(100, 0), tag(0, 6)}, no},
+		{`"plc"`, `"rt1.42"`, []wire.VLAN{tag(0, 6), tag(0, 6)}, no},
+		{`"plc"`, `{ device = "rt1.42", pcp = 5 }`, untagged, one(tag(42, 5))},
+		{`"plc"`, `{ device = "rt1.42", pcp = 5 }`, one(tag(0, 6)), one(tag(42, 5))},
+		{`"plc"`, `"office"`, one(tag(0, 6)), one(tag(0, 6))},
+		{`"plc"`, `"office"`, []wire.VLAN{service(100, 0), tag(0, 6)}, no},
+		{`"rt0.42"`, `"office"`, one(tag(42, 6)), untagged},
+		{`"rt0.42"`, `"office"`, one(service(42, 6)), untagged},
+		{`"rt0.42"`, `"office"`, []wire.VLAN{service(100, 0), tag(42, 6)}, no},
+		{`"rt0.42"`, `"office"`, []wire.VLAN{service(0, 7), tag(42, 6)}, no},
+		{`"rt0.42"`, `"office"`, untagged, no},
+		{`"rt0.42"`, `"rt1.43"`, one(tag(42, 6)), one(tag(43, 6))},
+		{`"rt0.42"`, `"rt1.43"`, []wire.VLAN{service(100, 0), tag(42, 6)}, no},
+		{`"rt0.42"`, `{ device = "rt1.43", pcp = 1 }`, one(tag(42, 6)), one(tag(43, 1))},
+		{`"rt0.42"`, `{ device = "rt1.43", pcp = 1 }`, []wire.VLAN{service(100, 0), tag(42, 6)}, no},
+		{`"rt0.42"`, `["rt1.42", "rt1.43"]`, []wire.VLAN{service(100, 0), tag(42, 6)}, no},
+		{`"rt0.42"`, `"rt1.42"`, one(tag(42, 6)), one(tag(42, 6))},
+		{`"rt0.42"`, `"rt1.42"`, []wire.VLAN{service(100, 0), tag(42, 6)}, []wire.VLAN{service(100, 0), tag(42, 6)}}, // no tag is changed
+		{`"rt0.42"`, `{ device = "rt1", vid = 0 }`, one(tag(42, 6)), one(tag(0, 6))},                                 // keeps its priority
+		{`"rt0.42"`, `{ device = "rt1.42", pcp = 1 }`, one(tag(42, 6)), one(tag(42, 1))},
+	} {
+		for _, more := range []string{"", "ethertype = \"profinet\"\n"} { // compared as it is, or looked up
+			list := tables(t, text+"from = "+c.from+"\n"+more+"to = "+c.to+"\n")
+			got, err := plan.Classifier(list, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			frame := func(tags []wire.VLAN) []byte {
+				return append(wire.AppendEthernet(nil, header(tags...), 0x8892), wiretest.Payload(60, 1)...)
+			}
+			fits := fits(t, &got.Table, frame(c.in))
+			if fits != (c.want != nil) {
+				t.Errorf("%s to %s, %v: fits %v", c.from, c.to, c.in, fits)
+			}
+			if !fits || c.want == nil {
+				continue
+			}
+			if sent, _ := apply(t, &got.Rule[0].Out[0], frame(c.in)); string(sent) != string(frame(c.want)) {
+				t.Errorf("%s to %s, %v: sent %x, want tags %v", c.from, c.to, c.in, sent[:26], c.want)
+			}
+		}
+	}
+}
+
+// fits reports whether a frame fits the only rule of a table, as the oob stage asks.
+func fits(t *testing.T, c *rules.Table, b []byte) bool {
+	t.Helper()
+	m, release, err := frame.NewMemory(1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	copy(unsafe.Slice((*byte)(unsafe.Add(nil, m.Frame(0))), frame.MaxLen), b)
+	if c.HasOne != 0 {
+		return c.MatchOne(m.Frame(0), uint32(len(b))) == 0
+	}
+	return c.Match(m.Frame(0), uint32(len(b))) == 0
 }
 
 // Rules keep their order and their device, verdicts and destinations.

@@ -28,6 +28,9 @@ func Compile(t *rules.Table, list []*Rule) error {
 		for p := range t.PCP {
 			if r.PCP == 0 || p < 8 && r.PCP>>p&1 != 0 {
 				t.PCP[p].Add(i)
+				if p < 8 && !r.Single {
+					t.PCP2[p].Add(i)
+				}
 			}
 		}
 		for v := range 256 {
@@ -35,7 +38,7 @@ func Compile(t *rules.Table, list []*Rule) error {
 				t.Protocol[v].Add(i)
 			}
 		}
-		use(t, r.VLANs != nil || r.Untagged || r.PCP != 0, rules.UsesTag)
+		use(t, r.VLANs != nil || r.Untagged || r.Single || r.PCP != 0, rules.UsesTag)
 		use(t, len(r.EtherTypes) > 0, rules.UsesEtherType)
 		use(t, r.SrcMAC != nil || r.DstMAC != nil, rules.UsesMAC)
 		use(t, r.Src.IsValid(), rules.UsesSrc)

@@ -25,7 +25,7 @@ func (e *Explanation) String() string { return strings.Join(e.Why, "\n") }
 type packet struct {
 	dst, src         [6]byte
 	etherType        uint16
-	tagged           bool
+	tags             int
 	vid, pcp         uint16
 	ipv4, ports      bool
 	from, to         netip.Addr
@@ -44,7 +44,7 @@ func read(frame []byte) (p packet, ok bool) {
 	rest := frame[14:]
 	for tags := 0; tags < 2 && (p.etherType == 0x8100 || p.etherType == 0x88a8) && len(rest) >= 4; tags++ {
 		tci := binary.BigEndian.Uint16(rest)
-		p.tagged, p.vid, p.pcp, p.etherType = true, tci&0xfff, tci>>13, binary.BigEndian.Uint16(rest[2:])
+		p.tags, p.vid, p.pcp, p.etherType = tags+1, tci&0xfff, tci>>13, binary.BigEndian.Uint16(rest[2:])
 		rest = rest[4:]
 	}
 	if p.etherType != 0x0800 || len(rest) < 20 || rest[0]>>4 != 4 {
@@ -92,13 +92,15 @@ func (r *Rule) misfit(p *packet) string {
 	case len(r.EtherTypes) > 0 && !slices.Contains(r.EtherTypes, p.etherType):
 		return fmt.Sprintf("the ethertype is %#04x", p.etherType)
 	case r.VLANs != nil && !r.VLANs.Has(p.vid):
-		if !p.tagged {
+		if p.tags == 0 {
 			return "the frame has no tag"
 		}
 		return fmt.Sprintf("the VLAN ID is %d", p.vid)
 	case r.Untagged && p.vid != 0:
 		return fmt.Sprintf("the VLAN ID is %d", p.vid)
-	case r.PCP != 0 && !p.tagged:
+	case r.Single && p.tags > 1:
+		return "the frame has two tags"
+	case r.PCP != 0 && p.tags == 0:
 		return "the frame has no tag"
 	case r.PCP != 0 && r.PCP>>p.pcp&1 == 0:
 		return fmt.Sprintf("the priority is %d", p.pcp)

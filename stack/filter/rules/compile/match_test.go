@@ -179,6 +179,7 @@ func TestRandom(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			rule.Single = r.IntN(4) == 0
 			list = append(list, rule)
 		}
 		if err := Compile(&table, list); err != nil {
@@ -270,6 +271,51 @@ func TestMatch(t *testing.T) {
 		e := Explain(list, b)
 		if got := m.match(&table, b); got != want || e.Rule != want {
 			t.Errorf("%s: Match = %d, Explain %d, want %d, for %s\n%s", tc.rule, got, e.Rule, want, tc.frame, e.String())
+		}
+	}
+}
+
+// TestSingle: a rule for one tag at most takes no frame with two, whatever else it asks for; its neighbours do.
+func TestSingle(t *testing.T) {
+	m := newMatcher(t)
+	const head = "020000000001020000000002"
+	none, one, two := head+"88920000", head+"8100a02a88920000", head+"88a8006481"+"00a02a88920000"
+	twice := head + "88a8c0008100c00088920000"
+	for _, tc := range []struct {
+		rule                  string
+		none, one, two, twice bool
+	}{
+		{"", true, true, false, false},
+		{"vlan=none", true, false, false, false},
+		{"vlan=42", false, true, false, false},
+		{"ethertype=profinet", true, true, false, false},
+		{"ethertype=profinet vlan=42 pcp=5", false, true, false, false},
+		{"pcp=0-7", false, true, false, false},
+	} {
+		for frame, fits := range map[string]bool{none: tc.none, one: tc.one, two: tc.two, twice: tc.twice} {
+			var b []byte
+			fmt.Sscanf(frame, "%x", &b)
+			list := lines(t, "vlan=none\n")
+			if tc.rule != "" {
+				list = lines(t, tc.rule+"\n")
+			} else {
+				list[0].Untagged = false
+			}
+			list[0].Single = true
+			for _, all := range [][]*Rule{list, append(list, &Rule{Protocol: Any})} {
+				var table rules.Table
+				if err := Compile(&table, all); err != nil {
+					t.Fatal(err)
+				}
+				want := 0
+				if !fits {
+					want = []int{rules.None, 1}[len(all)-1]
+				}
+				e := Explain(all, b)
+				if got := m.match(&table, b); got != want || e.Rule != want {
+					t.Errorf("%q, %d rules: Match = %d, Explain %d, want %d, for %s\n%s", tc.rule, len(all), got, e.Rule, want, frame, e.String())
+				}
+			}
 		}
 	}
 }

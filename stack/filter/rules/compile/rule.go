@@ -25,6 +25,7 @@ type Rule struct {
 	EtherTypes      []uint16       // behind the tags; none: any
 	VLANs           *filter.VIDSet // of the inner tag; nil: any
 	Untagged        bool           // no tag, or one of VLAN ID 0
+	Single          bool           // one tag at most; no field of the text has it
 	PCP             uint8          // a bit for each priority of the inner tag; 0: any, and untagged
 	SrcMAC, DstMAC  *[6]byte
 	Src, Dst        netip.Prefix // IPv4; the zero value: any
