@@ -255,7 +255,7 @@ func (d *device) configure(c *DeviceConfig, dev uint32) {
 }
 
 // acceptAll makes d's twin of it: the same device, whose ports accept all IPv4. What nothing claims there is dropped, as on a port
-// without rules.
+// without rules. A VLAN without a port accepts nothing there either.
 func (d *device) acceptAll(twin *device) {
 	count := twin.count
 	*twin = *d
@@ -263,6 +263,7 @@ func (d *device) acceptAll(twin *device) {
 	for i := range twin.port {
 		twin.port[i].rules, twin.port[i].accept = 0, ^uint32(0)
 	}
+	twin.port[noPort].accept = 0
 	d.twin = uintptr(unsafe.Pointer(twin))
 }
 

@@ -23,7 +23,7 @@ func (d *device) fragment(p *port, addr, packet uintptr, length uint32) uint32 {
 	ip := wire.DatagramAt(packet)
 	frag := wire.Swap32(ip.Frag)
 	src, dst := ip.Src, ip.Dst
-	if frag&reserved != 0 || ip.Proto&protocol != wire.ProtoUDP<<8 || !socket.Reassembles() {
+	if frag&reserved != 0 || ip.Proto&protocol != wire.ProtoUDP<<8 || !socket.Reassembles() || p.addr == 0 {
 		return d.refuseFragment(p, dst)
 	}
 	f, known := socket.Fragments().Find(src, dst, ip.Frag&0xffff, p.index)

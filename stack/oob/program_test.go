@@ -10,6 +10,8 @@ import (
 	"mortise/stack/filter/bpf/load"
 	"mortise/stack/filter/rules/compile"
 	"mortise/stack/forward"
+	"mortise/stack/socket"
+	"mortise/stack/task"
 	"mortise/stack/wire"
 	"mortise/stack/wire/wiretest"
 )
@@ -107,6 +109,40 @@ func TestProgram(t *testing.T) {
 	}
 	if j := JudgedBy(0); j != (Judged{}) {
 		t.Errorf("without a program: judged %+v", j)
+	}
+}
+
+// TestAcceptedVLANWithoutPort: a VLAN that is accepted without a port on it takes nothing, whatever the program says, and keeps no fragment.
+func TestAcceptedVLANWithoutPort(t *testing.T) {
+	b := newBench(t)
+	socket.Reassemble(0, 1000)
+	t.Cleanup(func() { socket.Reassemble(task.NoTimer, 0) })
+	b.configured(t, func(c *Config) {
+		c.Device[0].Program = bySender(t)
+		c.Device[0].VLANs.Add(77)
+	})
+	for _, v := range []filter.Verdict{filter.Accept, filter.VLAN} {
+		h := from(b.site.VFrom(), v)
+		h.Tags[0].VID, h.DstIP = 77, [4]byte{}
+		echo, _ := wiretest.Echo(h, 4000, nil)
+		h.DstIP = [4]byte{224, 0, 0, 1}
+		group, _ := wiretest.Echo(h, 4000, nil)
+		later := func(ip []byte) { ip[7] = 10 }
+		for _, tc := range []struct {
+			name, counter string
+			frame         []byte
+		}{
+			{"an echo request to 0.0.0.0", "unclaimed", echo},
+			{"a fragment to 0.0.0.0", "ipv4_fragment", wiretest.IP(echo, later)},
+			{"a datagram to a group", "ipv4_destination", group},
+			{"a fragment to a group", "ipv4_destination", wiretest.IP(group, later)},
+		} {
+			before := Snapshot(0)
+			action, _ := b.deliver(t, 0, tc.frame)
+			if got := moved(before, Snapshot(0)); action != Drop || !slices.Equal(got, []string{tc.counter + "+1"}) {
+				t.Errorf("%s, %s: action %#x moved %v, want %s", tc.name, load.VerdictName(v), action, got, tc.counter)
+			}
+		}
 	}
 }
 
