@@ -1,5 +1,5 @@
 // Package admin switches oob ports, diversion and VLAN rules while traffic flows, and tells how they are: what `evl net` does,
-// as functions (ports.go, make.go, neighbours.go, filter.go, explain.go, query.go), as commands of the console (command.go and the others of that
+// as functions (ports.go, make.go, neighbours.go, filter.go, explain.go and explain_port.go, query.go), as commands of the console (command.go and the others of that
 // name) and as JSON over HTTP (http.go).
 //
 // It keeps a model of the ports that the configuration names, each in-band only or an oob port, and of those that were made since, which are

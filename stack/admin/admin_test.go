@@ -16,6 +16,7 @@ import (
 	"mortise/stack/capture"
 	"mortise/stack/core"
 	"mortise/stack/divert"
+	"mortise/stack/frame"
 	"mortise/stack/gateway"
 	"mortise/stack/neigh"
 	"mortise/stack/oob"
@@ -34,6 +35,7 @@ type bench struct {
 	site   wiretest.Site
 	dev    *divert.Device
 	nic    *enettest.ENET
+	memory frame.Memory
 	refuse error // what Divert says
 	// selective is what Promiscuous says.
 	selective error
@@ -72,6 +74,7 @@ const firstVID, lastVID = 43, 52
 func newBench(t *testing.T) *bench {
 	b := &bench{T: t, site: wiretest.DefaultSite(), moving: func() {}, answers: map[uint16]bool{}, added: map[uint16]string{}, taps: map[uint16]func([]byte){}, stored: map[string][]byte{}, asked: map[uint32]int{}}
 	rings := enettest.NewRings(t, divert.Devices*divert.SlotsPerDevice+buffers)
+	b.memory = rings.Memory
 	b.nic = enettest.New(t, rings, enettest.Options{Base: 0x02188000})
 	var err error
 	b.dev, err = divert.New(0, divert.Config{
@@ -84,7 +87,7 @@ func newBench(t *testing.T) *bench {
 	})
 	b.ok(err)
 	socket.Setup(rings.Memory, divert.Devices*divert.SlotsPerDevice, socket.Hooks{
-		Bound: oob.Bind, Kick: socket.Kicked, Join: func(neigh.Port, netip.Addr, bool) error { return nil },
+		Bound: oob.Bind, Consume: oob.Consume, Kick: socket.Kicked, Join: func(neigh.Port, netip.Addr, bool) error { return nil },
 		Listen: func(_ uint32, on bool) { b.dev.Listen(on) },
 	})
 	b.Admin, err = admin.New(b.tables(), admin.Hooks{

@@ -119,6 +119,10 @@ func (a *Admin) explainCommand(w io.Writer, args []string) error {
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(w, "%s: %s by %s\n", e.Device, e.Verdict, e.By)
+	counted := ""
+	if e.Counter != "" {
+		counted = ", counted as " + e.Counter
+	}
+	_, err = fmt.Fprintf(w, "%s: %s by %s%s\n", e.Device, e.Verdict, e.By, counted)
 	return err
 }

@@ -1,6 +1,8 @@
 package oob
 
 import (
+	"slices"
+
 	"mortise/drivers/mmio"
 	"mortise/stack/filter"
 )
@@ -27,8 +29,8 @@ const (
 	acceptShift = 16
 )
 
-// echoPort is the UDP port of the echo service.
-const echoPort = 7
+// EchoPort is the UDP port of the echo service.
+const EchoPort = 7
 
 // talkative are the UDP ports of services that answer any datagram, errors included: two of them, or one and our echo,
 // keep each other busy for ever once somebody has forged the first datagram (CERT CA-1996-01, VU#417980). 0 is no port at
@@ -48,6 +50,11 @@ var talkative = [...]uint16{
 	123, // NTP
 }
 
+// Talks reports whether what comes from a UDP port is a service's, or nobody's: it gets no answer by the echo service.
+//
+//oob:stage inband
+func Talks(port uint16) bool { return port == EchoPort || slices.Contains(talkative[:], port) }
+
 // reset leaves what is built in, the sockets that old knows, and no port that accepts anything.
 //
 //oob:stage inband
@@ -58,7 +65,7 @@ func (s *services) reset(old *services) {
 	for _, port := range talkative {
 		s[port] |= serviceOther
 	}
-	s[echoPort] |= serviceEcho
+	s[EchoPort] |= serviceEcho
 }
 
 // accept makes the oob port with the bit take the UDP ports in set.
@@ -77,7 +84,7 @@ func (s *services) accept(bit uint32, set *filter.PortSet) {
 //
 //oob:stage inband
 func Bind(udpPort uint16, list int) error {
-	if udpPort == echoPort {
+	if udpPort == EchoPort {
 		return ConfigError("UDP port 7 is the echo service's")
 	}
 	for b := range banks {

@@ -50,12 +50,12 @@ const (
 
 // Reassembles reports whether fragments are put together.
 //
-//oob:stage oob
+//oob:stage any
 func Reassembles() bool { return expiry.life != 0 }
 
 // Fragments returns where the fragments of datagrams are held.
 //
-//oob:stage oob
+//oob:stage any
 func Fragments() *reassembly.Table { return &fragments }
 
 // NoRoom is an outcome of Fragment's beside those of stack/reassembly: no room for another datagram, or no buffer for the fragment.

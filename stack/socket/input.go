@@ -37,7 +37,7 @@ func Sole(list, port uint32) (s uint32, ok bool) {
 // Find returns the socket for a datagram that came on the oob port of index port to the UDP port of list number list: from src
 // to dst in wire order, ports as the UDP header's first word, swapped. ok is false when there is none.
 //
-//oob:stage oob
+//oob:stage any
 func Find(list, port, src, dst, ports uint32) (s uint32, ok bool) {
 	device, found := port+1, uint32(0) // found: how well it matches, and in the low byte the socket
 	at := first[list%Max]

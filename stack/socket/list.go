@@ -59,6 +59,20 @@ func List() (list []Stats) {
 	return list
 }
 
+// Taker returns the socket that a datagram from src to dst is for, when it comes on the oob port of index port.
+//
+//oob:stage inband
+func Taker(port uint32, src, dst netip.AddrPort) (s Socket, ok bool) {
+	state.Lock()
+	defer state.Unlock()
+	list := slices.Index(state.lists[:], dst.Port())
+	if list < 0 || dst.Port() == 0 {
+		return 0, false
+	}
+	at, ok := Find(uint32(list), port, neigh.Wire(src.Addr()), neigh.Wire(dst.Addr()), uint32(src.Port())<<16|uint32(dst.Port()))
+	return Socket(at), ok
+}
+
 // FragmentsSent is what is known of datagrams that are sent in fragments.
 type FragmentsSent struct {
 	Datagrams uint32 // sent in fragments
