@@ -180,8 +180,10 @@ func testForward(t *testing.T, m mode) {
 
 // While other configurations with the same rule are applied all the time, no frame is lost to forwarding, and the rule's counter
 // goes on.
-func TestForwardReload(t *testing.T) {
-	r := bootImage(t, rulesImage(t, "1+reload"), options{lanWire: true})
+func TestForwardReload(t *testing.T) { inModes(t, testForwardReload) }
+
+func testForwardReload(t *testing.T, m mode) {
+	r := bootImage(t, m.rulesImage(t, "1+reload"), options{lanWire: true})
 	n := uint32(0)
 	for end, applied := time.Now().Add(bootLimit), 0; applied < 2; { // it tells of the first, and then once a second
 		for range 100 {

@@ -41,9 +41,11 @@ func isRequest(b []byte) bool {
 
 // TestLinkDown: a cable that is pulled takes the oob ports of its device down, and with them whom they know but for permanent
 // neighbours; back in its place, ports serve as before, and whom they knew is asked for anew. A port can come up only where the link is.
-func TestLinkDown(t *testing.T) {
+func TestLinkDown(t *testing.T) { inModes(t, testLinkDown) }
+
+func testLinkDown(t *testing.T, m mode) {
 	t.Parallel()
-	r := boot(t, envInject, options{console: true})
+	r := m.boot(t, envInject, options{console: true})
 	r.mac = r.resolve(vlanTag, vlanIP, vlanPeer) // who asks becomes known
 	known, pinned := "10.0.42.2 at 02:00:00:00:00:02", "10.0.42.9 at 02:00:00:00:00:09 for good"
 	r.typed("net neigh set -i rt0.42 10.0.42.9 02:00:00:00:00:09")
@@ -90,9 +92,11 @@ func TestLinkDown(t *testing.T) {
 }
 
 // TestConflict: another host that says our oob port's address is its own is told of, on the console and by the API, and gets no answer.
-func TestConflict(t *testing.T) {
+func TestConflict(t *testing.T) { inModes(t, testConflict) }
+
+func testConflict(t *testing.T, m mode) {
 	t.Parallel()
-	r := boot(t, envInject, options{console: true})
+	r := m.boot(t, envInject, options{console: true})
 	conflicts := func() string {
 		var list []admin.Conflict
 		code, body := r.netDo("conflicts", "")

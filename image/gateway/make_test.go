@@ -23,13 +23,18 @@ const madeName = "rt0.77"
 // TestMadePort: a port that the configuration does not name comes and goes by HTTP and by console while it and the configuration's are
 // asked for echoes; these never notice, and no buffer is missing. It is shown where others are, its frames can
 // be captured, it outlasts a fault, and goes in order.
-func TestMadePort(t *testing.T) {
+func TestMadePort(t *testing.T) { inModes(t, testMadePort) }
+
+func testMadePort(t *testing.T, m mode) {
 	t.Parallel()
 	cycles := 30
-	if testing.Short() {
+	switch {
+	case m.stock:
+		cycles = 4
+	case testing.Short():
 		cycles = 6
 	}
-	r := boot(t, envInject, options{console: true})
+	r := m.boot(t, envInject, options{console: true})
 	before := r.buffers()
 	f := r.startFlow()
 	for i := range cycles {

@@ -10,8 +10,9 @@ import (
 	"mortise/stack/wire"
 )
 
-// envStock names images whose rt0 has a stock driver: gateway=PATH, with fault injection and the tasks of sockecho, and 64=PATH, with
-// 64 forwarding rules, between rt0 and an oob-capable lan0.
+// envStock names images whose rt0 has a stock driver: gateway=PATH, with fault injection and the tasks of sockecho, 64=PATH, with
+// 64 forwarding rules, between rt0 and an oob-capable lan0, 1+reload=PATH, with one, and a configuration that is applied all the time, filter=PATH, with a
+// program, and socktest=PATH, with those tasks.
 const envStock = "MORTISE_STOCK_ELF"
 
 // A mode is the driver that rt0 has. The tests of what it does are the same for all.
@@ -51,6 +52,28 @@ func (m mode) rulesImage(t *testing.T, rules string) string {
 		return stockImage(t, rules)
 	}
 	return rulesImage(t, rules)
+}
+
+// tasksImage returns the mode's image with the tasks of a name.
+func (m mode) tasksImage(t *testing.T, name string) string {
+	t.Helper()
+	if m.stock {
+		return stockImage(t, name)
+	}
+	return tasksImage(t, name)
+}
+
+// reloadImage returns the mode's image that applies two configurations by turns.
+func (m mode) reloadImage(t *testing.T) string {
+	t.Helper()
+	if m.stock {
+		return stockImage(t, "1+reload")
+	}
+	_, image, ok := strings.Cut(os.Getenv(envLoad), "reload=")
+	if !ok {
+		t.Skipf("%s names no firmware with reload=: run make test", envLoad)
+	}
+	return strings.Split(image, ":")[0]
 }
 
 func stockImage(t *testing.T, name string) string {

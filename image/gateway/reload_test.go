@@ -1,8 +1,6 @@
 package main_test
 
 import (
-	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -12,14 +10,12 @@ import (
 
 // The image with LOAD=reload applies two configurations by turns: a datagram that only one of them has the oob stage take is
 // taken now and left to in-band then, and no echo is lost meanwhile.
-func TestReload(t *testing.T) {
+func TestReload(t *testing.T) { inModes(t, testReload) }
+
+func testReload(t *testing.T, m mode) {
 	const port = 4711
 
-	_, image, ok := strings.Cut(os.Getenv(envLoad), "reload=")
-	if !ok {
-		t.Skipf("%s names no firmware with reload=: run make test", envLoad)
-	}
-	r := bootImage(t, strings.Split(image, ":")[0], options{})
+	r := bootImage(t, m.reloadImage(t), options{})
 	datagram := wire.AppendUDP(nil, r.header(nil), 40000, port, make([]byte, 64))
 	var s oob.Stats
 	for end := time.Now().Add(bootLimit); s[oob.Unclaimed] < 10 || s[oob.InbandUDPPort] < 10; s = r.core() {

@@ -270,6 +270,9 @@ func (r *testRun) stockImages(ctx context.Context) (images []string, err error) 
 	}{
 		{"gateway", "gateway.toml", []edit{stockDriver, allowControl}, firmware.Options{Inject: true, Tasks: "sockecho"}},
 		{"64", "image/gateway/testdata/forward-64.toml", []edit{stockDriver}, firmware.Options{}},
+		{"1+reload", "image/gateway/testdata/forward-1.toml", []edit{stockDriver}, firmware.Options{Load: []string{"reload"}}},
+		{"filter", "image/gateway/testdata/filter.toml", []edit{stockDriver}, firmware.Options{}},
+		{"socktest", "gateway.toml", []edit{stockDriver}, firmware.Options{Tasks: "socktest"}},
 	} {
 		o := v.options
 		if o.Config, err = r.variant("stock-"+v.name, v.config, v.edits...); err != nil {
@@ -311,6 +314,19 @@ func (r *testRun) variant(name, from string, edits ...edit) (string, error) {
 	path := filepath.Join(r.root, "build", "test", "gateway-"+name+".toml")
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return "", err
+	}
+	programs, err := filepath.Glob(filepath.Join(r.root, filepath.Dir(from), "*.o")) // a configuration names those beside it
+	if err != nil {
+		return "", err
+	}
+	for _, p := range programs {
+		b, err := os.ReadFile(p)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(filepath.Dir(path), filepath.Base(p)), b, 0o644)
+		}
+		if err != nil {
+			return "", err
+		}
 	}
 	return path, os.WriteFile(path, []byte(text), 0o644)
 }
