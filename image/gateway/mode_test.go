@@ -54,6 +54,9 @@ func (m mode) rulesImage(t *testing.T, rules string) string {
 	return rulesImage(t, rules)
 }
 
+// mtu returns the largest packet that the driver receives in a VLAN.
+func (m mode) mtu() int { return min(1500, m.maxLen-18) }
+
 // tasksImage returns the mode's image with the tasks of a name.
 func (m mode) tasksImage(t *testing.T, name string) string {
 	t.Helper()

@@ -28,7 +28,7 @@ func testLinuxPeer(t *testing.T, m mode) {
 	host := startHost(t, netip.PrefixFrom(netip.AddrFrom4(vlanPeer), 24))
 	r := bootImage(t, m.tasksImage(t, "socktest"), options{})
 	host.plug(t, r, vlan)
-	mtu := min(1500, m.maxLen-18) // behind a tag: what the driver receives
+	mtu := m.mtu()
 	if _, err := host.run("ip", "link", "set", "gw0", "mtu", fmt.Sprint(mtu)); err != nil {
 		t.Fatal(err)
 	}

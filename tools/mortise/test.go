@@ -149,13 +149,13 @@ func (r *testRun) units(ctx context.Context) (string, error) {
 }
 
 // random runs what takes too long under the race detector: a million frames through the companion core, 100,000 through
-// filters.
+// filters, 120,000 through both the core and what explains it.
 func (r *testRun) random(ctx context.Context) (string, error) {
 	if !r.race {
 		return "", fmt.Errorf("%w: the unit tests ran without -race, and so with all frames", suite.ErrSkipped)
 	}
-	return "", r.command(ctx, nil, "go", "test", "-count=1", "-run", "^Test(RandomFrames|Classic|Corpus|Kernel|RandomPrograms)$",
-		"./stack/oob", "./stack/filter/bpf/load")
+	return "", r.command(ctx, nil, "go", "test", "-count=1", "-run", "^Test(RandomFrames|Classic|Corpus|Kernel|RandomPrograms|ExplainIsWhatBecomes)$",
+		"./stack/oob", "./stack/filter/bpf/load", "./stack/admin")
 }
 
 func (r *testRun) qemu(ctx context.Context) (string, error) {
