@@ -15,20 +15,24 @@ import (
 const (
 	controlPort = 5042
 	plantPort   = 5043
+	impostor    = 5044 // who says more on it is not the plant
 )
 
 func plantValue(sequence uint32) int32 { return int32(sequence*7919%4000) - 2000 }
 
 // measured sends what the plant measures.
-func (r *rig) measured(sequence uint32) {
+func (r *rig) measured(sequence uint32) { r.say(plantPort, sequence, plantValue(sequence)) }
+
+// say sends a value from a UDP port of the plant's address.
+func (r *rig) say(port uint16, sequence uint32, value int32) {
 	message := binary.BigEndian.AppendUint32(nil, sequence)
-	message = binary.BigEndian.AppendUint32(message, uint32(plantValue(sequence)))
-	if err := r.rt.Send(wire.AppendUDP(nil, r.header(vlanTag), plantPort, controlPort, message)); err != nil {
+	message = binary.BigEndian.AppendUint32(message, uint32(value))
+	if err := r.rt.Send(wire.AppendUDP(nil, r.header(vlanTag), port, controlPort, message)); err != nil {
 		r.t.Error(err)
 	}
 }
 
-// Each command is what the law makes of the plant's newest message; without messages the output is 0.
+// Each command is what the law makes of the plant's newest message, whatever others send; without messages the output is 0.
 func TestControlLoop(t *testing.T) {
 	t.Parallel()
 	const (
@@ -52,6 +56,9 @@ func TestControlLoop(t *testing.T) {
 			continue
 		}
 		cycle, sequence, output := binary.BigEndian.Uint32(b[data:]), binary.BigEndian.Uint32(b[data+4:]), int32(binary.BigEndian.Uint32(b[data+8:]))
+		if sequence>>31 != 0 {
+			t.Fatalf("cycle %d answers a message that is not the plant's", cycle)
+		}
 		if n == 0 && output != 0 {
 			t.Fatalf("the first command is %d, want 0: nothing is known of the plant", output)
 		}
@@ -80,6 +87,7 @@ func TestControlLoop(t *testing.T) {
 		n++
 		sent++
 		r.measured(sent)
+		r.say(impostor, sent|1<<31, 0)
 	}
 	if heard < commands/10 {
 		t.Errorf("%d of %d messages were taken", heard, sent)

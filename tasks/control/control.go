@@ -23,6 +23,7 @@ const (
 	// queue is the number of the plant's messages that wait for a cycle at most; the oldest is dropped then.
 	queue = 4
 
+	portName  = "rt0.42"
 	localPort = 5042
 )
 
@@ -56,10 +57,17 @@ func Open(id uint32) (err error) {
 	if link, inband, err = task.NewBuffer(id, 64, 1024); err != nil {
 		return err
 	}
+	port, err := socket.Named(portName)
+	if err != nil {
+		return err
+	}
 	process, err = socket.OpenUDP(socket.Options{
-		Task: id, Local: netip.AddrPortFrom(netip.IPv4Unspecified(), localPort), Queue: queue, Policy: socket.DropOldest,
+		Task: id, Local: netip.AddrPortFrom(netip.IPv4Unspecified(), localPort), Device: port, Queue: queue, Policy: socket.DropOldest,
 	})
-	return err
+	if err != nil {
+		return err
+	}
+	return process.Connect(plantAddress)
 }
 
 // follow is the in-band side: it sets the setpoint, and prints the reports.

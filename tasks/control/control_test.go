@@ -21,12 +21,29 @@ func TestControl(t *testing.T) {
 		{"bounded", 2_000_000_000, 0, maxSum, 0, maxOutput, maxSum},
 		{"bounded below", -2_000_000, 0, -maxSum, 0, -maxOutput, -maxSum},
 		{"the last cycle that still knows", 1000, 744, 0, staleAfter - 2, 128 + 8, 256},
-		{"old", 1000, 744, 77, staleAfter + 1, 0, 0},
+		{"old", 1000, 744, 77, staleAfter - 1, 0, 0},
+		{"older", 1000, 744, 77, staleAfter, 0, 0},
+		{"the lowest value", 1000, -1 << 31, 0, 0, 5000 + 10_000>>5, 10_000},
+		{"the highest value", -1000, 1<<31 - 1, 0, 0, -5000 + -10_000>>5, -10_000},
 	} {
 		loop.setpoint, loop.value, loop.sum, loop.silent = c.setpoint, c.value, c.sum, c.silent
 		if got := control(); got != c.want || loop.sum != c.wantSum {
 			t.Errorf("%s: output %d, sum %d, want %d, %d", c.name, got, loop.sum, c.want, c.wantSum)
 		}
+	}
+}
+
+// However long the plant is silent, the output is 0 until it speaks.
+func TestSilence(t *testing.T) {
+	loop.setpoint, loop.value, loop.sum, loop.silent = 1000, 744, 0, 0
+	for range staleAfter {
+		control()
+	}
+	if loop.silent != staleAfter {
+		t.Fatalf("%d cycles of silence, want %d", loop.silent, staleAfter)
+	}
+	if got := control(); got != 0 || loop.silent != staleAfter {
+		t.Errorf("output %d, %d cycles of silence, want 0, and %d, which cannot wrap", got, loop.silent, staleAfter)
 	}
 }
 

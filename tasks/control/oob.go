@@ -37,7 +37,7 @@ var loop struct {
 	setpoint int32
 	value    int32 // the plant's last
 	sequence uint32
-	silent   uint32 // cycles since it came
+	silent   uint32 // cycles since it came, staleAfter at most
 	sum      int32
 
 	cycles uint32
@@ -100,14 +100,16 @@ func receive() {
 //
 //oob:stage oob
 func control() int32 {
-	if loop.silent++; loop.silent == staleAfter {
-		task.Log(logStale, loop.sequence, 0)
+	if loop.silent < staleAfter {
+		if loop.silent++; loop.silent == staleAfter {
+			task.Log(logStale, loop.sequence, 0)
+		}
 	}
-	if loop.silent >= staleAfter {
+	if loop.silent == staleAfter {
 		loop.sum = 0
 		return 0
 	}
-	e := max(-maxOutput, min(loop.setpoint-loop.value, maxOutput))
+	e := int32(max(-maxOutput, min(int64(loop.setpoint)-int64(loop.value), maxOutput)))
 	loop.sum = max(-maxSum, min(loop.sum+e, maxSum))
 	return max(-maxOutput, min(e*gain>>8+loop.sum*(reset>>8)>>8, maxOutput))
 }
