@@ -181,11 +181,6 @@ func Statistics() Stats {
 	}
 }
 
-// Activations returns the number of activations: whether it has moved tells in-band code whether one came in between.
-//
-//oob:stage inband
-func Activations() uint32 { return mmio.Load(&ctl.activations) }
-
 // ResetLongest starts a new measurement of the longest activation.
 //
 //oob:stage inband

@@ -30,5 +30,5 @@ func wake() { stage.Wake() }
 //oob:stage inband
 func kick() { stage.Kick() }
 
-//oob:stage inband
+//oob:stage any
 func activations() uint32 { return stage.Activations() }

@@ -8,7 +8,7 @@ type Kind uint8
 // The kinds of event. The oob stage reports the first five, in-band the others.
 const (
 	EventLog       Kind = iota + 1 // Code, A and B are the task's: see Log
-	EventOverrun                   // an expiry found Task still waiting; A: of which timer, B: how many so far
+	EventOverrun                   // an expiry found Task still waiting for its run for another; A: of which timer, B: how many so far
 	EventBudget                    // a run of Task took longer than Config.Budget; A: ticks
 	EventQuota                     // Task has used up its quota and waits; A: ticks used, B: how often so far
 	EventOverload                  // an activation ended with tasks that were ready still

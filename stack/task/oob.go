@@ -14,11 +14,12 @@ type one struct {
 	budget, over   uint32
 	violations     uint32
 	quota, window  uint32 // ticks; 0: none
-	used, since    uint32 // of quota, since the window began
+	used           uint32 // of quota, since the window began
 	exhausted      uint32 // how often quota was
 	refill         uint32 // number of the timer that ends the window
 	ahead          uint32 // ticks
 	periodic       uint32 // number of the timer of Config.Period, plus one
+	since          uint64 // when the window began
 }
 
 // core is all there is, pointer-free. Task id has bit 31 − id in ready and asked, so that the first bit that is set is the
@@ -29,12 +30,16 @@ type core struct {
 	current uint32 // the task that runs, plus one
 	began   uint32 // when its run began
 	armed   uint32 // the timer that the hardware is set for, or none
-	armedAt uint32 // the low word of its time
+	armedAt uint64 // its time, or earlier: no task's timer is due before
 	fired   uint32 // the timer whose expiry has been seen by Expired, not yet by scan
 	wake    uint32 // in-band is to be woken
 
-	held uint32 // tasks whose quota is used up
-	owed uint32 // those of them that were ready
+	spent  uint32 // tasks whose quota is used up
+	held   uint32 // tasks that do not run: those, and what an overload puts off
+	owed   uint32 // those of them that were ready
+	off    uint32 // what an overload puts off
+	until  uint64 // when that ends
+	within uint32 // the activation that began it
 
 	asked, taken uint32 // in-band's posts: a bit that differs is one; each side writes its own word
 
@@ -42,7 +47,7 @@ type core struct {
 	again     uint32 // ticks
 	overloads uint32
 	timers    uint32 // in use
-	keeps     uint32 // 1: a task has Config.Ahead
+	keeps     uint32 // ticks: the longest Config.Ahead
 	kept      uint64 // the expiry that was kept clear last, or is to be
 
 	// by is the timer that a task is ready for, none if it is ready for something else.
@@ -120,7 +125,7 @@ func (s *core) expired() Timer {
 		}
 		return Timer(i)
 	}
-	if (s.ready|s.owed)&m.bit != 0 {
+	if s.by[id] < MaxTimers {
 		s.ready |= rescan // an overrun: scan sees it
 		return NoTimer
 	}
@@ -147,8 +152,8 @@ func Kicked() {
 	mmio.Store(&state.taken, asked)
 }
 
-// Run runs the tasks that are ready, and sets the stage's timer. The timers are looked at when one has expired, when no
-// task is ready or four have run.
+// Run runs the tasks that are ready, and sets the stage's timer. Behind each run the timers are looked at if one may be due, the
+// one that Expired has seen among them: so a more urgent task waits for one run.
 //
 //oob:stage oob
 func Run() { state.run() }
@@ -156,48 +161,74 @@ func Run() { state.run() }
 //oob:stage oob
 //go:nosplit
 func (s *core) run() {
-	for range maxScans {
-		for range MaxRuns / maxScans {
+	if id := uint32(bits.LeadingZeros32(s.ready)); id < MaxTasks {
+		s.ready &^= bit(id)
+		if s.held&bit(id) == 0 || s.lift(id) {
+			begin := s.begin(id)
+			run(id)
+			s.count(id, begin, clock())
+		}
+	}
+	waiting := s.look()
+	for range maxScans - 1 {
+		if s.ready == 0 {
+			break
+		}
+		for range (MaxRuns - 1) / (maxScans - 1) {
 			id := uint32(bits.LeadingZeros32(s.ready))
 			if id >= MaxTasks {
 				break
 			}
 			s.ready &^= bit(id)
-			if s.held&bit(id) != 0 {
-				s.owed |= bit(id)
+			if s.held&bit(id) != 0 && !s.lift(id) {
 				continue
 			}
-			s.current = id + 1
-			begin := now()
-			s.began = begin
+			begin := s.begin(id)
 			run(id)
-			end := now()
+			end := clock()
 			s.count(id, begin, end)
-			if s.armed != none && end-s.armedAt < 1<<31 {
-				s.ready |= rescan // it has expired meanwhile: its task may be the next
-				break
+			if end >= s.armedAt {
+				break // its task may be the next
 			}
 		}
-		if s.ready&rescan != 0 {
-			s.scan()
-		}
-		if s.ready == 0 {
-			break
-		}
+		waiting = s.look()
 	}
-	s.finish()
+	s.finish(waiting)
 }
 
-// finish ends the activation: with what is left, if something is, and in-band if it is to be woken.
+// begin begins a run of task id.
 //
 //oob:stage oob
-func (s *core) finish() {
+func (s *core) begin(id uint32) uint32 {
+	s.current = id + 1
+	s.began = now()
+	return s.began
+}
+
+// look looks at the timers if that is asked for, or one may be due, and returns which tasks were ready before.
+//
+//oob:stage oob
+//go:noinline
+func (s *core) look() (ready uint32) {
+	if s.off != 0 {
+		s.putOn()
+	}
+	ready = s.ready
+	if ready&rescan != 0 || clock() >= s.armedAt {
+		s.scan()
+	}
+	return ready
+}
+
+// finish ends the activation: with what is left, if something is, and in-band if it is to be woken. Tasks other than those
+// waiting have been made ready by the last look at the timers.
+//
+//oob:stage oob
+func (s *core) finish(waiting uint32) {
 	if s.ready != 0 {
-		s.overloads++
-		s.tell(EventOverload, NoTask, s.overloads, 0)
-		s.ready |= rescan
-		s.armed = none
-		arm(clock() + uint64(s.again))
+		s.overload(waiting)
+	} else if s.off != 0 {
+		s.pause()
 	}
 	if s.wake != 0 {
 		s.wake = 0
@@ -209,10 +240,10 @@ func (s *core) finish() {
 //
 //oob:stage oob
 //go:noinline
-func (s *core) count(id, begin, end uint32) {
+func (s *core) count(id, begin uint32, end uint64) {
 	s.current = 0
 	t := &s.task[id%MaxTasks]
-	took := end - begin
+	took := uint32(end) - begin
 	t.runs++
 	t.longest = max(t.longest, took)
 	if t.busyLo += took; t.busyLo < took {
@@ -223,7 +254,7 @@ func (s *core) count(id, begin, end uint32) {
 		t.latest = max(t.latest, begin-uint32(s.timer[i].last))
 	}
 	if t.quota != 0 {
-		s.charge(t, id, begin, took)
+		s.charge(t, id, took, end)
 	}
 	if took > t.budget && t.budget != 0 {
 		t.over++
@@ -234,26 +265,25 @@ func (s *core) count(id, begin, end uint32) {
 // charge takes a run of task id off its quota, and holds it until the end of the window when that is used up.
 //
 //oob:stage oob
-func (s *core) charge(t *one, id, begin, took uint32) {
-	if begin-t.since >= t.window {
-		t.since, t.used = begin, 0
+func (s *core) charge(t *one, id, took uint32, end uint64) {
+	if from := end - uint64(took); t.used == 0 || from-t.since >= uint64(t.window) {
+		t.since, t.used = from, 0
 	}
 	t.used += took
-	gone := begin + took - t.since
-	if t.used < t.quota || gone >= t.window {
+	if t.used < t.quota || end-t.since >= uint64(t.window) {
 		return
 	}
 	t.exhausted++
+	s.spent |= bit(id)
 	s.held |= bit(id)
-	Timer(t.refill).In(t.window - gone)
+	Timer(t.refill).At(t.since + uint64(t.window))
 	s.tell(EventQuota, id, t.used, t.exhausted)
 }
 
-// resume lets task id run again.
+// resume lets task id, whose window has ended, run again.
 //
 //oob:stage oob
 func (s *core) resume(id uint32) {
-	s.held &^= bit(id)
-	s.ready |= s.owed & bit(id)
-	s.owed &^= bit(id)
+	s.spent &^= bit(id)
+	s.allow()
 }

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // A timer that is moved on again and again never expires, and causes no activation.
@@ -33,6 +35,29 @@ func TestPostpone(t *testing.T) {
 	until(host.time + 100)
 	if runs != 1 || host.armed {
 		t.Errorf("%d runs when nobody moved it on, armed %v; want 1, and no timer", runs, host.armed)
+	}
+}
+
+// A timer that is moved on beyond another, which the hardware was not set for: the other's task runs in time.
+func TestPostponeBeyondAnother(t *testing.T) {
+	fresh(t, Config{ID: 0, Name: "slow", Period: 1500 * time.Microsecond}, Config{ID: 1, Name: "late"})
+	var late []uint64
+	host.run = func(id uint32) {
+		if id != 0 {
+			t.Errorf("task %d runs, whose timer is moved on", id)
+		}
+		late = append(late, host.time-Periodic(0).Expiry())
+	}
+	m := timerOf(1)
+	start()
+	m.In(1000)
+	activation(false)
+	for range 20 {
+		until(host.time + 600)
+		m.Postpone(host.time + 1000)
+	}
+	if diff := cmp.Diff(make([]uint64, 8), late); diff != "" {
+		t.Errorf("how late it ran (-want +got):\n%s", diff)
 	}
 }
 

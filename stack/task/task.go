@@ -14,9 +14,12 @@
 //
 // A task is made ready by Ready (oob code), by Post (in-band) or by a timer. The activation of the stage that made it ready,
 // or that served what did, ends with Run: the highest of the ready tasks runs to its end, then the highest of those that are
-// ready by then, until none is left, MaxRuns times at most. What is then left waits for the next activation, 50 µs later if
-// nothing else causes one: so the stage has a bound, and in-band always some time. Tasks do not nest, and no task interrupts
-// another: a task waits for the longest of the others at most (Stats.Longest), and for the frames of a receive budget. One with
+// ready by then, those among them whose timer has expired meanwhile, until none is left, MaxRuns times at most. What is then left
+// is put off for 50 µs, or until the next activation if no timer expires before: so the stage has a bound, and in-band time beside
+// tasks that make each other ready without end. Timers of more urgent tasks are served in that time.
+//
+// Tasks do not nest, and no task interrupts another: the most urgent one waits for one run of the others, the longest at most
+// (Stats.Longest), and for the frames of a receive budget; the next one besides for those that are more urgent. One with
 // Config.Ahead does not wait for what takes no longer than that.
 //
 // All timers, up to MaxTimers, share the stage's one hardware timer, which only this package sets. It is set to the first
@@ -72,7 +75,8 @@ type Config struct {
 	Ahead  time.Duration
 	Budget time.Duration // not 0: a run that takes longer is counted and reported
 	// Quota, if not 0, is how long it may run in each Window, all runs together: then it waits for the end of the window,
-	// which is counted and reported. A window begins with the first run after the one before.
+	// which is counted and reported. A window begins with the first run after the one before. No run is cut off: what bounds
+	// the time in a window is Quota and the length of the run that uses it up, which may go on beyond the window's end.
 	Quota, Window time.Duration
 	AtStart       bool // it is ready when the stage starts, also after a fault: to start its timers, for example
 
@@ -90,7 +94,7 @@ type Stats struct {
 	Longest    uint32 // run, in ticks
 	Latest     uint32 // the most that a run began after the expiry of the timer that it was for, in ticks
 	Busy       uint64 // ticks in all runs
-	Overruns   uint32 // expiries that found it still waiting for its run
+	Overruns   uint32 // expiries that found it still waiting for its run for another
 	OverBudget uint32 // runs
 	Exhausted  uint32 // how often it had to wait because its quota was used up
 	Violations uint32 // faults that stopped the stage while it ran
@@ -161,7 +165,8 @@ func add(c Config) error {
 		t.quota, t.window, t.refill = ticks(c.Quota), ticks(c.Window), uint32(m)
 	}
 	if c.Ahead != 0 {
-		t.ahead, state.keeps = max(ticks(c.Ahead), 1), 1
+		t.ahead = max(ticks(c.Ahead), 1)
+		state.keeps = max(state.keeps, t.ahead)
 	}
 	if c.Period != 0 {
 		m, err := newTimer(c.ID)
@@ -253,10 +258,13 @@ func Restart() {
 	mu.Lock()
 	defer mu.Unlock()
 	state.ready, state.current = rescan, 0
-	state.held, state.owed = 0, 0
+	state.spent, state.held, state.owed, state.off = 0, 0, 0, 0
 	hold(0, 0)
 	state.kept = 0
-	state.armed, state.fired = none, none
+	state.armed, state.armedAt, state.fired = none, ^uint64(0), none
+	for id := range state.by {
+		state.by[id] = none
+	}
 	for i := range state.timer {
 		state.timer[i].on = 0
 	}
@@ -266,7 +274,6 @@ func Restart() {
 			continue
 		}
 		t := &state.task[id]
-		state.by[id] = none
 		t.used = 0
 		if configs[id].AtStart {
 			state.ready |= bit(uint32(id))

@@ -37,6 +37,7 @@ func start() {
 
 // activation is one of the stage: for its timer, or for a kick.
 func activation(timer bool) {
+	host.activations++
 	if timer {
 		Expired()
 	} else {
@@ -301,6 +302,84 @@ func TestOverrunOfWaiting(t *testing.T) {
 	until(begin + 410)
 	if got, want := uint64(Snapshot()[0].Overruns), (host.time-begin)/100-1; got != want || runs != 0 {
 		t.Errorf("%d overruns, %d runs after %d µs, want %d, 0", got, runs, host.time-begin, want)
+	}
+}
+
+// A message makes a periodic task ready while a more urgent one runs, and its period begins: one run for both, and nothing is lost.
+// Of two periods that begin ahead of that run, one is.
+func TestOverrunOfMessage(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		run      uint64 // ticks, of the more urgent task, from 95 on
+		overruns uint32
+		want     []uint64 // whose begins the runs are for
+	}{
+		{"a period begins", 10, 0, []uint64{100, 200}},
+		{"two begin", 110, 1, []uint64{200}},
+		{"none begins", 3, 0, []uint64{0, 100, 200}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			fresh(t, Config{ID: 1, Name: "control", Period: 100 * time.Microsecond})
+			start()
+			begin := host.time
+			events := Subscribe(4, nil)
+			var got []uint64
+			host.run = func(id uint32) {
+				if id == 0 {
+					host.time += c.run
+				} else if at := Periodic(1).Expiry(); at != 0 {
+					got = append(got, at-begin)
+				} else {
+					got = append(got, 0)
+				}
+			}
+			host.time = begin + 95
+			Ready(0)
+			Ready(1)
+			Run()
+			until(begin + 250)
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("runs (-want +got):\n%s", diff)
+			}
+			Woken()
+			if n := Snapshot()[0].Overruns; n != c.overruns || len(events.C) != int(c.overruns) {
+				t.Errorf("%d overruns, %d events, want %d of each", n, len(events.C), c.overruns)
+			}
+		})
+	}
+}
+
+// A window that has ended counts for nothing, however long ago that was: also 2³² ticks and a little less than the window.
+func TestQuotaAfterLongIdle(t *testing.T) {
+	for _, idle := range []uint64{999, 1 << 20, 1 << 32, 1<<32 + 700, 3<<32 + 700} {
+		fresh(t, Config{ID: 3, Name: "hog", Quota: 200 * time.Microsecond, Window: time.Millisecond})
+		host.run = func(id uint32) { host.time += 150 }
+		start()
+		Ready(3)
+		Run()
+		host.time += idle
+		Ready(3)
+		Run()
+		if n := Snapshot()[0].Exhausted; n != 0 {
+			t.Errorf("after %d idle ticks: held %d times, want 0", idle, n)
+		}
+	}
+}
+
+// A quota is used up by whole runs: the last goes over it, and no run follows in the window.
+func TestQuotaBoundsRuns(t *testing.T) {
+	fresh(t, Config{ID: 3, Name: "hog", Quota: 200 * time.Microsecond, Window: time.Millisecond})
+	host.run = func(id uint32) {
+		host.time += 150
+		Ready(3)
+	}
+	start()
+	begin := host.time
+	Ready(3)
+	Run()
+	until(begin + 999)
+	if s := Snapshot()[0]; s.Busy != 300 || s.Exhausted != 1 {
+		t.Errorf("it ran %d ticks in a window, held %d times, want its quota of 200 and what the second run goes over, 300, once", s.Busy, s.Exhausted)
 	}
 }
 

@@ -43,6 +43,9 @@ func (m Timer) Every(first uint64, period uint32) { m.set(first, period, inverse
 func (m Timer) set(due uint64, period, inverse uint32) {
 	t := &state.timer[m%MaxTimers]
 	t.due, t.period, t.inverse, t.on = due, period, inverse, 1
+	if due < state.armedAt {
+		state.armedAt = due
+	}
 	m.changed()
 }
 
@@ -72,7 +75,8 @@ func (m Timer) On() bool { return state.timer[m%MaxTimers].on != 0 }
 //oob:stage any
 func (m Timer) Expiry() uint64 { return state.timer[m%MaxTimers].last }
 
-// Overruns returns how many expiries found the task still waiting for its run: each is one that it does not get. It wraps.
+// Overruns returns how many expiries found the task still waiting for its run for another: each is one that it does not get. A
+// run that a message or Ready has asked for is one for the expiry as well. It wraps.
 //
 //oob:stage any
 func (m Timer) Overruns() uint32 { return state.timer[m%MaxTimers].overruns }
@@ -89,7 +93,8 @@ func Periodic(id uint32) Timer { return Timer(state.task[id%MaxTasks].periodic -
 func (s *core) scan() {
 	s.ready &^= rescan
 	t := clock()
-	next, due := uint32(none), uint64(0)
+	next, due := uint32(none), ^uint64(0)
+	late := uint32(none)                       // one that is due, and has no task
 	exact, left := uint32(none), uint32(reach) // the first timer with ahead, and the ticks until it is due
 	for i := range uint32(MaxTimers) {
 		if i >= s.timers {
@@ -99,7 +104,11 @@ func (s *core) scan() {
 		if m.on == 0 {
 			continue
 		}
-		if m.due <= t && m.task < MaxTasks {
+		if m.due <= t {
+			if m.task >= MaxTasks {
+				late = i
+				continue
+			}
 			s.expire(m, i, t)
 			if m.on == 0 {
 				continue
@@ -110,24 +119,30 @@ func (s *core) scan() {
 				exact, left = i, uint32(d)
 			}
 		}
-		if next == none || m.due < due || m.due == due && m.task < s.timer[next%MaxTimers].task {
+		if m.due < due || m.due == due && m.task < s.timer[next%MaxTimers].task {
 			next, due = i, m.due
 		}
 	}
 	s.ready &^= rescan // of releases: all have been looked at
 	s.fired = none
-	s.armed, s.armedAt = next, uint32(due)
+	s.armed, s.armedAt = next, due
 	if exact != none {
 		due = s.keep(exact, due)
 	} else {
 		hold(0, 0)
 	}
+	if late != none {
+		s.armed = late
+		arm(t)
+		return
+	}
 	if next == none {
 		disarm()
 		return
 	}
-	if s.keeps != 0 && int64(due-t) >= reach { // due may have passed: that of a timer without a task
-		s.armed, due = none, t+reach/2 // to look again at what is further off than a hold can be
+	if s.keeps != 0 && due-t >= reach {
+		s.setFor(t + reach/2) // to look again at what is further off than a hold can be
+		return
 	}
 	arm(due)
 }
@@ -152,10 +167,16 @@ func (s *core) keep(exact uint32, due uint64) uint64 {
 		s.kept = m.due
 	}
 	hold(uint32(m.due)-m.ahead, m.ahead)
-	if next.task > m.task && m.due-due < uint64(m.ahead) {
-		s.armed, s.armedAt = exact, uint32(m.due)
-		return m.due
+	if next.task <= m.task || m.due-due >= uint64(m.ahead) {
+		return due
 	}
+	due, s.armed = m.due, exact
+	for i := range uint32(MaxTimers) { // a more urgent task's timer still comes first
+		if n := &s.timer[i]; n.due < due && n.task < m.task && n.on != 0 {
+			due, s.armed = n.due, i
+		}
+	}
+	s.armedAt = due
 	return due
 }
 
@@ -173,7 +194,7 @@ func (s *core) expire(m *timer, i uint32, t uint64) {
 		}
 	}
 	before := m.overruns
-	if (s.ready|s.owed)&m.bit != 0 {
+	if s.by[m.task%MaxTasks] < MaxTimers { // it waits for a run for an expiry; for a message it would be one run for both
 		m.overruns++
 	}
 	if m.period != 0 && t-m.due >= uint64(m.period) {
