@@ -23,7 +23,7 @@ import (
 // addPorts sets up the oob ports that the tables name: for the companion core, for sockets, and the front caches.
 func (g *gatewayImage) addPorts() (err error) {
 	socket.Setup(memory, divert.Devices*divert.SlotsPerDevice, socket.Hooks{
-		Bound: oob.Bind, Kick: kickSockets, Join: g.joinGroup, Consume: oob.Consume,
+		Bound: oob.Bind, Kick: kickSockets, Join: g.joinGroup, JoinMAC: g.joinMAC, Consume: oob.Consume,
 		Listen: func(dev uint32, on bool) { g.devices[dev].Listen(on) },
 		Times:  func(dev uint32) bool { return g.devices[dev].Stamped() != core.NoTime },
 	})
@@ -124,6 +124,11 @@ func kickSockets() {
 // joinGroup lets the frames of a multicast group in.
 func (g *gatewayImage) joinGroup(port neigh.Port, group netip.Addr, member bool) error {
 	return g.devices[port.Dev()].Join(group, member)
+}
+
+// joinMAC lets the frames of an Ethernet group address in.
+func (g *gatewayImage) joinMAC(port neigh.Port, group [6]byte, member bool) error {
+	return g.devices[port.Dev()].JoinMAC(group, member)
 }
 
 // neighbour keeps the front cache of the oob stage as in-band's cache is.

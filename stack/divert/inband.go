@@ -65,11 +65,7 @@ type Device struct {
 	tx     sync.Mutex // device.tx's giver; the ring code of a device that is not diverted
 	notify chan struct{}
 
-	groups struct {
-		sync.Mutex
-		members map[[6]byte]int
-		all     bool // see Promiscuous
-	}
+	groups groups
 
 	noTxSlot atomic.Uint32
 	traffic  traffic

@@ -64,7 +64,9 @@ func newBenchWith(t *testing.T, o enettest.Options) *bench {
 	d.Ports[1] = oob.PortConfig{VID: b.site.VID, Addr: b.site.VAddr, Prefix: 24}
 	b.ok(oob.Configure(&c, divert.Adopt))
 	socket.Setup(rings.Memory, divert.Devices*divert.SlotsPerDevice, socket.Hooks{
-		Bound: oob.Bind, Kick: func() { socket.Kicked(); b.kicked() }, Join: func(neigh.Port, netip.Addr, bool) error { return nil },
+		Bound: oob.Bind, Kick: func() { socket.Kicked(); b.kicked() },
+		Join:    func(_ neigh.Port, group netip.Addr, member bool) error { return b.dev.Join(group, member) },
+		JoinMAC: func(_ neigh.Port, group [6]byte, member bool) error { return b.dev.JoinMAC(group, member) },
 		Consume: oob.Consume,
 		Listen:  func(_ uint32, on bool) { b.dev.Listen(on) },
 		Times:   func(uint32) bool { return b.dev.Stamped() != core.NoTime },

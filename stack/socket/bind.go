@@ -23,6 +23,9 @@ func OpenUDP(o Options) (Socket, error) {
 	if !isMany(q.addr) {
 		q.from = q.addr
 	}
+	if len(o.Groups) != 0 {
+		return 0, fmt.Errorf("socket: Ethernet groups are for raw sockets: a UDP socket joins the group that it is bound to: %w", ErrOption)
+	}
 	if o.Local.Port() == 0 {
 		return 0, fmt.Errorf("socket: UDP port 0: %w", ErrOption)
 	}
@@ -40,33 +43,22 @@ func OpenUDP(o Options) (Socket, error) {
 	if sharing > MaxSharing {
 		return 0, fmt.Errorf("socket: %v: %d sockets have this UDP port: %w", o.Local, MaxSharing, ErrFull)
 	}
-	group := isGroup(q.addr)
-	if group {
+	if isGroup(q.addr) {
 		if o.Device == nil {
 			return 0, fmt.Errorf("socket: group %v: name the port to join it on: %w", o.Local.Addr(), ErrOption)
 		}
-		if err := join(*o.Device, o.Local.Addr(), true); err != nil {
+		if err := join(s, *o.Device, o.Local.Addr()); err != nil {
 			return 0, err
 		}
 	}
 	if err := link(s, o.Local.Port()); err != nil {
-		if group {
-			_ = join(*o.Device, o.Local.Addr(), false)
-		}
+		leave(s)
 		return 0, err
 	}
 	q.kind = udp
 	watch()
 	judge(listOf(s))
 	return Socket(s), nil
-}
-
-// join lets frames to a group in from a port, or no longer. What is sent on the loopback port needs no leave.
-func join(port neigh.Port, group netip.Addr, member bool) error {
-	if port == neigh.Loopback {
-		return nil
-	}
-	return state.join(port, group, member)
 }
 
 // isMany reports whether an address is a group's or a broadcast on a port's network.

@@ -38,6 +38,9 @@ type Options struct {
 	PCP          int // 0 to 7, in the tag of a VLAN port
 	// DontFragment has nothing sent in fragments: what does not fit into a frame is TooLong.
 	DontFragment bool
+	// Groups are the Ethernet group addresses that the port is to take while a raw socket is open: {0x01, 0x1b, 0x19} for PTP, as an example.
+	// A controller takes those of nobody who asks for none.
+	Groups [][6]byte
 	// Timestamps are those that the socket has: see Socket.Times and Socket.Departed.
 	Timestamps Timestamps
 }
@@ -57,6 +60,8 @@ var state struct {
 	texts     [MaxPorts]string
 	lists     [Max]uint16 // the UDP port of each list, 0: free
 	join      func(port neigh.Port, group netip.Addr, member bool) error
+	joinMAC   func(port neigh.Port, group [6]byte, member bool) error
+	joined    [Max]joined
 	kick      func()
 	consume   func(i uint32, on bool) error
 	listen    func(dev uint32, on bool)
@@ -79,6 +84,8 @@ type Hooks struct {
 	Times func(dev uint32) bool
 	// Join lets frames to a multicast group in from a port, or no longer.
 	Join func(port neigh.Port, group netip.Addr, member bool) error
+	// JoinMAC lets frames to an Ethernet group address in from a port, or no longer. nil: there are no such sockets.
+	JoinMAC func(port neigh.Port, group [6]byte, member bool) error
 }
 
 // Setup gives the sockets their memory: the slots from first on are the pools'.
@@ -86,7 +93,7 @@ type Hooks struct {
 //oob:stage init
 func Setup(m frame.Memory, firstSlot uint32, h Hooks) {
 	memory = m
-	state.consume, state.times = h.Consume, h.Times
+	state.consume, state.times, state.joinMAC = h.Consume, h.Times, h.JoinMAC
 	state.bound, state.join, state.kick, state.listen = h.Bound, h.Join, h.Kick, h.Listen
 	state.stock = nil
 	for s := m.Slots; s > firstSlot; s-- {
@@ -200,15 +207,17 @@ func (s Socket) Remark(o Options) error {
 func (s Socket) Close() error {
 	state.Lock()
 	defer state.Unlock()
+	return s.close()
+}
+
+// close is Close. The caller holds state.
+func (s Socket) close() error {
 	q := &socks[s%Max]
 	switch q.kind {
 	case closed:
 		return fmt.Errorf("socket: close: %w", ErrOption)
 	case udp:
 		unlink(uint32(s % Max))
-		if isGroup(q.addr) {
-			_ = join(ports[q.device-1].name, neigh.Addr(q.addr), false)
-		}
 	case raw:
 		if q.port == wire.TypeIPv4 {
 			_ = state.consume(q.device-1, false)
@@ -217,6 +226,7 @@ func (s Socket) Close() error {
 	case rawAll:
 		closeAll(uint32(s % Max))
 	}
+	leave(uint32(s % Max))
 	mmio.Store(&q.kind, closed)
 	watch()
 	for i := range uint32(MaxPorts) {

@@ -25,6 +25,8 @@ const (
 // IPv4: all packets that the port takes as IPv4, whatever they carry: neither UDP sockets nor the stage's echo services get any. Not on a port with
 // rules. ARP: what does not concern the port's own address, for which the stage goes on to answer and to learn.
 //
+// Frames to groups come in if o.Groups, or somebody else, has asked for their address.
+//
 //oob:stage inband
 func OpenRaw(etherType uint16, o Options) (Socket, error) {
 	state.Lock()
@@ -32,6 +34,22 @@ func OpenRaw(etherType uint16, o Options) (Socket, error) {
 	if o.Device == nil {
 		return 0, fmt.Errorf("socket: a raw socket needs an oob port: %w", ErrOption)
 	}
+	if err := o.checkGroups(); err != nil {
+		return 0, err
+	}
+	s, err := openRaw(etherType, o)
+	if err != nil {
+		return 0, err
+	}
+	if err := joinMACs(uint32(s), *o.Device, o.Groups); err != nil {
+		_ = s.close() // it is open
+		return 0, err
+	}
+	return s, nil
+}
+
+// openRaw is OpenRaw without the groups.
+func openRaw(etherType uint16, o Options) (Socket, error) {
 	if etherType == AllFrames {
 		return openAll(o)
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"mortise/drivers/enet/enettest"
 	"mortise/stack/divert"
 	"mortise/stack/neigh"
 	"mortise/stack/oob"
@@ -248,7 +249,7 @@ func TestRawARP(t *testing.T) {
 }
 
 func TestMany(t *testing.T) {
-	b := newBench(t)
+	b := newBenchWith(t, enettest.Options{Filter: true})
 	group := [4]byte{239, 1, 2, 3}
 	member := b.open(socket.Options{Local: local(group, 5000), Device: &vlan})
 	wild := b.open(socket.Options{Local: local(anywhere, 5001), Device: &vlan})

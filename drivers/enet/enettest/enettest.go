@@ -5,7 +5,7 @@
 // taken from the driver) or, with Options.Hold, QEMU's imx.enet where that differs. And it watches the driver: what would
 // be a race with the DMA on hardware fails the test.
 //
-// Stage: host only. Does not support: legacy descriptors, address filters, PAUSE, half duplex; of the 1588 timer corrections, events
+// Stage: host only. Does not support: legacy descriptors, PAUSE, half duplex; of the 1588 timer corrections, events
 // and channels.
 package enettest
 
@@ -62,6 +62,9 @@ type Options struct {
 	// Hold: as QEMU, frames without a descriptor wait in the device, TX ignores TACC.SHIFT16, and short frames arrive.
 	// Otherwise, as silicon, frames without a descriptor are lost, and so are runts.
 	Hold bool
+	// Filter: as silicon, what the address filter does not take (filter.go) does not arrive. Otherwise, as in QEMU, frames to any
+	// address do.
+	Filter bool
 	// Async: a frame queued is sent by Complete, not by the write of TDAR.
 	Async bool
 	// StuckReset: ECR.RESET never clears. StuckMDIO: EIR.MII never sets. StuckStop: EIR.GRA never sets.
@@ -94,6 +97,8 @@ type ENET struct {
 	PHY map[int]*[32]uint16
 	// Lost counts frames that found no descriptor, or that silicon would not have passed on.
 	Lost int
+	// Filtered counts frames to addresses that the filter does not take.
+	Filtered int
 	// Now is the time in ns, by which the IEEE 1588 timer counts (timer.go); nil: it does not, as in QEMU.
 	Now func() uint64
 	// StampFail: the next frames that ask for a timestamp get none (TSE).
@@ -268,6 +273,16 @@ func (e *ENET) InjectStatus(b []byte, status uint32) bool {
 	if !e.enabled() || !e.Hold && len(b) < frame.MinLen {
 		e.Lost++
 		return false
+	}
+	if e.Filter {
+		took, miss := e.takes(b)
+		if !took {
+			e.Filtered++
+			return false
+		}
+		if miss {
+			f.status |= missed
+		}
 	}
 	e.look()
 	if e.regs[rdar/4] == 0 || e.word(e.rx.pos)&owned == 0 {
