@@ -27,7 +27,7 @@ var (
 // portGroups shows what each port has carried, and its pool.
 func (g *gatewayImage) portGroups() (groups []status.Group) {
 	for _, p := range g.admin.PortLoads() {
-		c := append(make([]status.Counter, 0, 14), byStage[:]...)
+		c := append(make([]status.Counter, 0, 16), byStage[:]...)
 		setTraffic(c, p.Stage.Traffic)
 		c = append(c, status.Counter{Name: "dropped", Help: "dropped by the oob stage", Kind: status.Count, Value: p.Stage.Dropped})
 		if p.Device != "" {
@@ -40,6 +40,8 @@ func (g *gatewayImage) portGroups() (groups []status.Group) {
 				status.Counter{Name: "pool_free", Help: "buffers that are free", Kind: status.Gauge, Unit: "buffers", Value: uint64(l.Free)},
 				status.Counter{Name: "pool_lowest", Help: "the fewest that ever were", Kind: status.Gauge, Unit: "buffers", Value: uint64(l.Lowest)},
 				status.Counter{Name: "pool_exhausted", Help: "requests that found none", Kind: status.Count, Unit: "requests", Value: uint64(l.Exhausted)},
+				status.Counter{Name: "pool_exhausted_rx", Help: "of these, for what came", Kind: status.Count, Unit: "requests", Value: uint64(l.RxExhausted)},
+				status.Counter{Name: "pool_exhausted_tx", Help: "of these, for what was to be sent", Kind: status.Count, Unit: "requests", Value: uint64(l.TxExhausted)},
 				status.Counter{Name: "buffer_size", Help: "size of a buffer", Kind: status.Gauge, Unit: "bytes", Value: uint64(l.BufferBytes)},
 			)
 		}

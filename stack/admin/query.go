@@ -22,7 +22,9 @@ type Pool struct {
 	Size        uint32 `json:"size"` // buffers
 	Free        uint32 `json:"free"`
 	Lowest      uint32 `json:"lowest"`    // that were ever free
-	Exhausted   uint32 `json:"exhausted"` // requests that found none
+	Exhausted   uint32 `json:"exhausted"` // requests that found none: the next two
+	RxExhausted uint32 `json:"rx_exhausted"`
+	TxExhausted uint32 `json:"tx_exhausted"`
 	BufferBytes uint32 `json:"buffer_bytes"`
 	MostBytes   int    `json:"datagram_bytes,omitempty"` // the largest datagram; 0: no limit beside the stack's
 }

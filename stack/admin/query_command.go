@@ -92,8 +92,8 @@ func (p *Port) tell(w io.Writer) error {
 		fmt.Fprintf(&b, "  in-band: %v\n", p.Inband)
 	}
 	if l := p.Pool; l != nil {
-		fmt.Fprintf(&b, "  pool: %d buffers of %d bytes%s, %d free, %d at the lowest, %d times empty\n",
-			l.Size, l.BufferBytes, l.limit(), l.Free, l.Lowest, l.Exhausted)
+		fmt.Fprintf(&b, "  pool: %d buffers of %d bytes%s, %d free, %d at the lowest, %d times empty: %d to receive, %d to send\n",
+			l.Size, l.BufferBytes, l.limit(), l.Free, l.Lowest, l.Exhausted, l.RxExhausted, l.TxExhausted)
 	}
 	fmt.Fprintf(&b, "  %d neighbours, %d address conflicts, %d sockets bound to it\n", p.Neighbour, p.Conflicts, len(p.Sockets))
 	for _, s := range p.Sockets {

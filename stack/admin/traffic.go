@@ -139,7 +139,7 @@ func (p *port) poolState() *Pool {
 	if s.Size == 0 {
 		return nil
 	}
-	return &Pool{s.Size, s.Free, s.Lowest, s.Exhausted, frame.SlotSize, p.most}
+	return &Pool{s.Size, s.Free, s.Lowest, s.Exhausted, s.Exhausted - s.Unsent, s.Unsent, frame.SlotSize, p.most}
 }
 
 // inband returns in-band's own packets on a port.

@@ -1,5 +1,7 @@
 package frame
 
+import "mortise/drivers/mmio"
+
 // MaxSlots is the number of slots that pools can be made of, a power of two.
 const MaxSlots = 1 << 15
 
@@ -13,12 +15,14 @@ type Pool struct {
 	size      uint32 // slots given to it by Fill
 	lowest    uint32
 	exhausted uint32
+	unsent    uint32 // of these requests, those of who wanted to send
 }
 
 // PoolStats is what a pool tells about itself, in slots; Exhausted in requests.
 type PoolStats struct {
 	Size, Free, Lowest uint32 // Lowest: the fewest that were ever free
 	Exhausted          uint32 // requests that found it empty
+	Unsent             uint32 // of these, what was to be sent: see NoneToSend
 }
 
 // Fill adds slot to the pool's stock. It is for setting a pool up: Put gives back what Get took.
@@ -102,6 +106,16 @@ func Link(slot, next uint32) { link[slot%MaxSlots] = uint16(next) }
 //oob:stage any
 func Next(slot uint32) uint32 { return uint32(link[slot%MaxSlots]) }
 
+// NoneToSend counts the request of Get or GetChain that found too few as one for something to be sent, which is counted apart from what came in.
+//
+//oob:stage any
+func (p *Pool) NoneToSend() { p.unsent++ }
+
+// Clear takes all slots out of the pool's hands; what it has counted of requests stays.
+//
+//oob:stage inband
+func (p *Pool) Clear() { *p = Pool{exhausted: p.exhausted, unsent: p.unsent} }
+
 // Free returns how many slots Get has to give.
 //
 //oob:stage any
@@ -115,4 +129,7 @@ func (p *Pool) Size() uint32 { return p.size }
 // Stats returns what the pool tells about itself.
 //
 //oob:stage inband
-func (p *Pool) Stats() PoolStats { return PoolStats{p.size, p.n, p.lowest, p.exhausted} }
+func (p *Pool) Stats() PoolStats {
+	unsent := mmio.Load(&p.unsent) // first: it is never more than the other
+	return PoolStats{Size: p.size, Free: p.n, Lowest: p.lowest, Exhausted: mmio.Load(&p.exhausted), Unsent: unsent}
+}

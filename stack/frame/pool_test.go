@@ -15,7 +15,7 @@ func TestPool(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	held := [2][]uint32{}
 	owner := map[uint32]int{}
-	lowest, exhausted := [2]uint32{size, size}, [2]uint32{}
+	lowest, exhausted, unsent := [2]uint32{size, size}, [2]uint32{}, [2]uint32{}
 	for range 20_000 {
 		i := rnd.IntN(2)
 		p := &pools[i]
@@ -26,6 +26,10 @@ func TestPool(t *testing.T) {
 			}
 			if !ok {
 				exhausted[i]++
+				if rnd.IntN(2) == 0 {
+					p.NoneToSend()
+					unsent[i]++
+				}
 				continue
 			}
 			if _, taken := owner[s]; taken || s < MaxSlots-2*size {
@@ -44,12 +48,16 @@ func TestPool(t *testing.T) {
 		}
 	}
 	for i := range pools {
-		want := PoolStats{Size: size, Free: size - uint32(len(held[i])), Lowest: lowest[i], Exhausted: exhausted[i]}
+		want := PoolStats{Size: size, Free: size - uint32(len(held[i])), Lowest: lowest[i], Exhausted: exhausted[i], Unsent: unsent[i]}
 		if got := pools[i].Stats(); got != want {
 			t.Errorf("pool %d: Stats = %+v, want %+v", i, got, want)
 		}
 		if exhausted[i] == 0 {
 			t.Errorf("pool %d was never empty", i)
+		}
+		pools[i].Clear()
+		if got, want := pools[i].Stats(), (PoolStats{Exhausted: exhausted[i], Unsent: unsent[i]}); got != want {
+			t.Errorf("pool %d, cleared: Stats = %+v, want %+v", i, got, want)
 		}
 	}
 }

@@ -41,7 +41,7 @@ func (d *device) fragment(p *port, addr, packet uintptr, length uint32) uint32 {
 		}
 	}
 	if !wire.HeaderValid(ip.Head, ip.Frag, ip.Proto, src, dst) {
-		return d.drop(IPv4Checksum)
+		return d.lose(p, IPv4Checksum)
 	}
 	more := frag&moreFragments != 0
 	var outcome reassembly.Outcome
@@ -52,10 +52,10 @@ func (d *device) fragment(p *port, addr, packet uintptr, length uint32) uint32 {
 		if offset == 0 {
 			e := wire.EthernetAt(addr)
 			if !d.mayAnswerMAC(e.Src0, e.SrcType) {
-				return d.drop(SourceMAC)
+				return d.lose(p, SourceMAC)
 			}
 			if !d.mayTake(p, src) {
-				return d.drop(SourceIP)
+				return d.lose(p, SourceIP)
 			}
 		}
 		if known {
@@ -72,15 +72,20 @@ func (d *device) fragment(p *port, addr, packet uintptr, length uint32) uint32 {
 	switch outcome {
 	case reassembly.Kept:
 		d.count[counter%NumCounters]++
+		if counter == FragmentKept || counter == SocketQueued {
+			socket.Taken(p.index, uint32(packet-addr)+wire.IPv4Len+length)
+		} else {
+			socket.Lost(p.index)
+		}
 		return core.Kept | slot
 	case reassembly.Malformed:
-		return d.drop(FragmentMalformed)
+		return d.lose(p, FragmentMalformed)
 	case reassembly.Duplicate:
-		return d.drop(FragmentDuplicate)
+		return d.lose(p, FragmentDuplicate)
 	case socket.NoRoom:
-		return d.drop(FragmentNoRoom)
+		return d.lose(p, FragmentNoRoom)
 	}
-	return d.drop(FragmentRefused)
+	return d.lose(p, FragmentRefused)
 }
 
 // maxWhole is the number of datagrams that become complete in an activation, which takes 32 frames: those that were incomplete before with one

@@ -276,7 +276,7 @@ func Reset(slots []uint32) {
 	for i := range ports {
 		p := &ports[i].pool
 		size := p.Stats().Size
-		*p = frame.Pool{}
+		p.Clear()
 		for range size {
 			if last := len(state.stock) - 1; last >= 0 {
 				p.Fill(state.stock[last])

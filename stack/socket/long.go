@@ -59,6 +59,7 @@ func (q *sock) composeLong(m *Message, peer, peerPort, n uint32) Status {
 	p := &ports[m.port%tablePorts]
 	first, last, ok := p.pool.GetChain(parts - 1)
 	if !ok {
+		p.pool.NoneToSend()
 		m.Release()
 		return NoBuffer
 	}

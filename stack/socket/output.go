@@ -41,6 +41,7 @@ func (q *sock) compose(m *Message, peer, peerPort uint32) Status {
 	}
 	slot, ok := p.pool.Get()
 	if !ok {
+		p.pool.NoneToSend()
 		return NoBuffer
 	}
 	addr := memory.Frame(slot)
@@ -245,6 +246,7 @@ func (s Socket) ComposeFrame(m *Message) Status {
 	}
 	slot, ok := p.pool.Get()
 	if !ok {
+		p.pool.NoneToSend()
 		q.count[FailedSend]++
 		return NoBuffer
 	}

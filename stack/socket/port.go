@@ -113,7 +113,7 @@ func drainPool(p *frame.Pool) {
 		s, _ := p.Get()
 		state.stock = append(state.stock, s)
 	}
-	*p = frame.Pool{}
+	p.Clear()
 }
 
 // Up lets frames of a port in and out.

@@ -170,8 +170,8 @@ type port struct {
 	listeners uint32
 	pool      frame.Pool
 	tally     tally
-	most      uint32     // bytes of the largest datagram, with its UDP header
-	_         [10]uint32 // 128 bytes: an index is a shift
+	most      uint32    // bytes of the largest datagram, with its UDP header
+	_         [9]uint32 // 128 bytes: an index is a shift
 }
 
 var (

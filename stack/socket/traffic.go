@@ -7,7 +7,7 @@ type tally struct {
 	answered uint32 // frames that the stage answered
 	unsent   uint32 // of these, answers that found no room
 	queued   uint32 // frames for sockets
-	taken    uint32 // frames that the stage took in without an answer
+	taken    uint32 // frames that the stage took in without an answer, and fragments for sockets
 	sent     uint32 // frames from sockets
 	dropped  uint32
 	// rxBytes are those of what was answered and taken; of what was queued all but the headers of IPv4 and UDP, which follow
@@ -32,7 +32,7 @@ func Answered(i, n, sent uint32) {
 	}
 }
 
-// Taken counts a frame of n bytes that the stage took in.
+// Taken counts a frame of n bytes that the stage took in, or a fragment that a socket's datagram has.
 //
 //oob:stage oob
 func Taken(i, n uint32) {
