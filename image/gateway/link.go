@@ -86,5 +86,9 @@ func (g *gatewayImage) setLink(d *divert.Device, link nic.Link) {
 		log.Printf("%s: %v", d.Name(), err)
 	}
 	d.SetUp(link.Up)
-	g.admin.Link(slices.Index(g.devices, d), link.Up)
+	dev := slices.Index(g.devices, d)
+	g.admin.Link(dev, link.Up)
+	if link.Up {
+		g.stack.Report(dev)
+	}
 }

@@ -47,6 +47,7 @@ type gatewayImage struct {
 	devices []*divert.Device
 	irqs    []uint32 // of devices
 	stack   *inband.Stack
+	early   []func() error // see joinGroup
 	admin   *admin.Admin
 	files   *files.Tree
 	started time.Time
@@ -174,6 +175,9 @@ func (g *gatewayImage) startInband() (err error) {
 	g.stack.OnNeighbour(g.neighbour)
 	g.stack.ServeNet()
 	g.stack.Start()
+	if err := g.reportGroups(); err != nil {
+		return err
+	}
 	serveInjection(g)
 	if g.cfg.Status.Port == 0 {
 		return nil

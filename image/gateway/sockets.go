@@ -121,9 +121,33 @@ func kickSockets() {
 	socket.Kicked()
 }
 
-// joinGroup lets the frames of a multicast group in.
+// joinGroup lets the frames of a multicast group in, and has in-band report it. Sockets that are opened before there is in-band are reported
+// when there is: see reportGroups.
 func (g *gatewayImage) joinGroup(port neigh.Port, group netip.Addr, member bool) error {
-	return g.devices[port.Dev()].Join(group, member)
+	d := g.devices[port.Dev()]
+	if err := d.Join(group, member); err != nil {
+		return err
+	}
+	if g.stack == nil {
+		g.early = append(g.early, func() error { return g.stack.Join(int(port.Dev()), uint16(port.VID()), group, member) })
+		return nil
+	}
+	err := g.stack.Join(int(port.Dev()), uint16(port.VID()), group, member)
+	if err != nil && member {
+		_ = d.Join(group, false)
+	}
+	return err
+}
+
+// reportGroups has in-band report the groups that have been joined before there was in-band.
+func (g *gatewayImage) reportGroups() error {
+	for _, f := range g.early {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	g.early = nil
+	return nil
 }
 
 // joinMAC lets the frames of an Ethernet group address in.

@@ -236,6 +236,9 @@ func (in *arrival) elsewhere(g *datagram, well bool) fate {
 		return in.fragment(g)
 	}
 	if !well || !g.isUDP() || len(g.data) < wire.UDPLen {
+		if g.header[9] == wire.ProtoIGMP {
+			return fate{oob.InbandAddress, fmt.Sprintf("it is IGMP for %v, which in-band answers on every port", g.dst)}
+		}
 		return refuse(", a group or broadcast, and no UDP datagram")
 	}
 	if _, dst := g.udp(); !in.takes(dst) || !in.bound(dst) {

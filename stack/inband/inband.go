@@ -10,12 +10,13 @@
 // addresses back, so that nothing is answered twice; when the stage has stopped, it answers them, and the oob echo
 // service too. Each received frame is delivered or counted as dropped by exactly one name.
 //
-// Stage: in-band. Follows: RFC 826 (ARP), RFC 862 (echo), RFC 894 (IP over Ethernet), RFC 5227 (address conflicts), IEEE
+// Stage: in-band. Follows: RFC 826 (ARP), RFC 862 (echo), RFC 894 (IP over Ethernet), RFC 2236, 3376 (IGMP), RFC 5227 (address conflicts), IEEE
 // Std 802.1Q-2018, 9.6 (tags). Does not support: IPv6, nested tags, IEEE 802.3 length-encoded frames, forwarding.
 package inband
 
 import (
 	"fmt"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 
@@ -59,6 +60,7 @@ type Stack struct {
 	own      atomic.Pointer[addresses] // of all ports; the same
 	echoPort uint16
 	nud      *nud
+	groups   map[place]map[netip.Addr]int // joined: see Join; under changing
 	stop     chan struct{}
 	workers  sync.WaitGroup
 }
@@ -66,12 +68,12 @@ type Stack struct {
 // New builds the stack that cfg describes over links, of which each device of cfg needs the one with its name. Nothing
 // is received before Start.
 func New(cfg *gateway.Config, links ...Link) (*Stack, error) {
-	s := &Stack{echoPort: cfg.Echo.Port, stop: make(chan struct{})}
+	s := &Stack{echoPort: cfg.Echo.Port, stop: make(chan struct{}), groups: map[place]map[netip.Addr]int{}}
 	s.nud = &nud{stack: s}
 	s.setPorts(nil)
 	s.net = stack.New(stack.Options{
 		NUDDisp:            s.nud,
-		NetworkProtocols:   []stack.NetworkProtocolFactory{ipv4.NewProtocol, arp.NewProtocol, newNeighbours},
+		NetworkProtocols:   []stack.NetworkProtocolFactory{newIPv4, arp.NewProtocol, newNeighbours},
 		TransportProtocols: []stack.TransportProtocolFactory{udp.NewProtocol, icmp.NewProtocol4, tcp.NewProtocol},
 		// Not HandleLocal: it looks each packet's source up among all addresses, 2,000 instructions, to drop those from our
 		// own. Device.deliver does it in a few. What it means besides is that in-band cannot connect to itself.
@@ -103,6 +105,9 @@ func New(cfg *gateway.Config, links ...Link) (*Stack, error) {
 	}
 	return s, nil
 }
+
+// newIPv4 is gVisor's IPv4 with IGMP: a switch that snoops lets a group's frames through to who has reported it only.
+var newIPv4 = ipv4.NewProtocolWithOptions(ipv4.Options{IGMP: ipv4.IGMPOptions{Enabled: true}})
 
 // TCP buffer sizes in bytes. What is sent waits in tens of KiB: a choice for a gateway that serves a few pages and shells,
 // with room for a window of a 100 Mbit/s link at 20 ms (250 kB). For what is received gVisor's own default: with 64 KiB it

@@ -108,6 +108,9 @@ func (s *Stack) addPort(d *Device, cfg *gateway.Port, answered bool) (err error)
 			return fmt.Errorf("fallback of the oob UDP echo: %w", err)
 		}
 	}
+	if err := s.joinAll(place{slices.Index(s.devices, d), p.vid}, id); err != nil {
+		return err
+	}
 	ports[id] = p
 	s.setPorts(ports)
 	d.setPorts(append(slices.Clone(d.Ports()), p))

@@ -75,7 +75,14 @@ func oracleIPv4(c *Config, d *DeviceConfig, p *PortConfig, f []byte, at int, pkt
 	if len(pkt) < 20 {
 		return drop(IPv4Short)
 	}
-	if [4]byte(pkt[16:20]) != p.Addr {
+	if dst := [4]byte(pkt[16:20]); dst != p.Addr {
+		all, own := binary.BigEndian.Uint32(dst[:]), binary.BigEndian.Uint32(p.Addr[:])
+		many := dst[0]>>4 == 14 || all == 1<<32-1 || own != 0 && all == own|(1<<(32-p.Prefix)-1)
+		total := int(binary.BigEndian.Uint16(pkt[2:]))
+		fragment := pkt[0] == 0x45 && total >= 20 && total <= len(pkt) && binary.BigEndian.Uint16(pkt[6:])&^0x4000 != 0
+		if many && pkt[9] == 2 && !fragment {
+			return fate{Inband, InbandAddress, nil}
+		}
 		return refuse(InbandAddress, IPv4Destination)
 	}
 	if group {

@@ -79,6 +79,9 @@ func (d *device) elsewhere(p *port, addr, packet uintptr, n, dst uint32) uint32 
 		return d.fragment(p, addr, packet, length)
 	}
 	if !well || ip.Proto&protocol != wire.ProtoUDP<<8 || length < wire.UDPLen {
+		if ip.Proto&protocol == wire.ProtoIGMP<<8 { // with options, as a rule
+			return d.skip(InbandAddress) // in-band answers who asks for the groups that sockets have joined
+		}
 		return d.refuse(p, InbandAddress, IPv4Destination)
 	}
 	service := d.services[uint16(wire.Swap32(ip.Ports))]

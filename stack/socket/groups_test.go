@@ -2,12 +2,14 @@ package socket_test
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"strings"
 	"testing"
 
 	"mortise/drivers/enet/enettest"
 	"mortise/stack/divert"
+	"mortise/stack/neigh"
 	"mortise/stack/socket"
 	"mortise/stack/wire"
 	"mortise/stack/wire/wiretest"
@@ -63,28 +65,53 @@ func TestRawGroups(t *testing.T) {
 	b.checkPools(0, 0)
 }
 
-// With a group's datagrams the questions come in that are asked of all its members.
+// With a group's datagrams the questions come in that are asked of all its members: for in-band, on ports that take all IPv4, too. The datagrams are not
+// in-band's, who is a member as well.
 func TestGroupQueries(t *testing.T) {
-	b := newBenchWith(t, enettest.Options{Filter: true})
-	ask := func() bool {
-		h := &wire.Header{Dst: [6]byte{0x01, 0, 0x5e, 0, 0, 1}, Src: b.site.PeerMAC, SrcIP: [4]byte{10, 0, 0, 9}, DstIP: [4]byte{224, 0, 0, 1}}
-		return b.nic.Inject(append(wire.AppendIPv4(nil, h, 2, 8), make([]byte, 40)...))
+	for i, port := range []*neigh.Port{&untagged, &vlan} {
+		t.Run(fmt.Sprintf("port %d", i), func(t *testing.T) { testGroupQueries(t, i, port) })
 	}
-	if ask() {
+}
+
+func testGroupQueries(t *testing.T, i int, port *neigh.Port) {
+	b := newBenchWith(t, enettest.Options{Filter: true})
+	from := []*wire.Header{b.site.From(), b.site.VFrom()}[i]
+	inband := func() (n int) {
+		divert.Poll(0)
+		b.dev.Receive(8, func([]byte) { n++ })
+		return n
+	}
+	ask := func(options int) bool {
+		h := *from
+		h.Dst, h.DstIP = [6]byte{0x01, 0, 0x5e, 0, 0, 1}, [4]byte{224, 0, 0, 1}
+		f := append(wire.AppendIPv4(nil, &h, 2, 8+options), make([]byte, 40)...)
+		b.nic.Inject(wiretest.IP(f, func(ip []byte) { ip[0] += byte(options / 4) }))
+		return inband() == 1
+	}
+	if ask(0) {
 		t.Error("taken before anybody has joined")
 	}
 	groups := [2]socket.Socket{}
-	for i := range groups {
-		groups[i] = b.open(socket.Options{Local: local([4]byte{239, 1, 2, byte(i)}, 5000), Device: &untagged})
+	for n := range groups {
+		groups[n] = b.open(socket.Options{Local: local([4]byte{239, 1, 2, byte(n)}, 5000), Device: port})
 	}
 	b.ok(groups[0].Close())
-	if !ask() {
-		t.Error("not taken while one is joined")
+	if !ask(0) || !ask(4) {
+		t.Error("not in-band's while one is joined")
 	}
+	h := *from
+	h.Dst, h.DstIP = [6]byte{0x01, 0, 0x5e, 1, 2, 1}, [4]byte{239, 1, 2, 1}
+	b.arrive(&h, 40000, 5000, []byte("once"))
+	m, status := groups[1].Receive()
+	if status != socket.OK || inband() != 0 {
+		t.Errorf("a datagram: %v, or in-band got it, too", status)
+	}
+	m.Release()
 	b.ok(groups[1].Close())
-	if ask() {
+	if ask(0) {
 		t.Error("taken when all have left")
 	}
+	b.checkPools(0, 0)
 }
 
 func TestGroupsRefused(t *testing.T) {

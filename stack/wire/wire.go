@@ -56,6 +56,7 @@ const (
 // IPv4 protocol numbers.
 const (
 	ProtoICMP = 1
+	ProtoIGMP = 2
 	ProtoTCP  = 6
 	ProtoUDP  = 17
 )
