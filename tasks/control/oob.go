@@ -105,7 +105,7 @@ func control() int32 {
 			task.Log(logStale, loop.sequence, 0)
 		}
 	}
-	if loop.silent == staleAfter {
+	if loop.silent >= staleAfter {
 		loop.sum = 0
 		return 0
 	}
