@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"testing"
+	"time"
 	"unsafe"
 
 	"mortise/drivers/enet"
@@ -42,6 +43,7 @@ func newBench(t *testing.T) *bench { return newBenchWith(t, enettest.Options{}) 
 
 func newBenchWith(t *testing.T, o enettest.Options) *bench {
 	b := &bench{T: t, site: wiretest.DefaultSite(), kicked: func() {}}
+	socket.GiveAfter(time.Hour)
 	rings := enettest.NewRings(t, divert.Devices*divert.SlotsPerDevice+5*pool)
 	o.Base = 0x02188000
 	b.nic = enettest.New(t, rings, o)

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -25,6 +26,8 @@ type Conn struct {
 	notify chan struct{}
 	done   chan struct{}
 	once   sync.Once
+	giving atomic.Bool // giveBack comes
+	later  *time.Timer // calls it
 
 	read, write deadline
 }
@@ -92,6 +95,8 @@ func ListenFrames(etherType uint16, o Options) (*Conn, error) {
 
 func newConn(s Socket, local netip.AddrPort) *Conn {
 	c := &Conn{s: s, local: local, notify: make(chan struct{}, 1), done: make(chan struct{})}
+	c.later = time.AfterFunc(giveAfter, c.giveBack)
+	c.later.Stop()
 	conns.Lock()
 	conns.of[s] = c
 	conns.Unlock()
@@ -196,10 +201,46 @@ func (c *Conn) take(b []byte) (r Datagram, ok bool) {
 	r.Times, _ = m.times(q.stamps)
 	r.N = m.copy(b)
 	mmio.Store(&q.head, head+1)
+	if c.giving.CompareAndSwap(false, true) {
+		c.later.Reset(giveAfter)
+	}
 	if mmio.Load(&q.tail) != head+1 {
 		c.wake() // for the next reader
 	}
 	return r, true
+}
+
+// giveAfter is how long the buffers of messages that were read may stay: more messages take them back meanwhile, two for each. Tests whose
+// stage is a goroutine of theirs have it later.
+var giveAfter = 10 * time.Millisecond
+
+// giveBack has the buffers of all messages that were read given back to their ports.
+func (c *Conn) giveBack() {
+	c.giving.Store(false) // what is read from now on has its own turn
+	state.Lock()
+	defer state.Unlock()
+	c.give()
+}
+
+// give is giveBack for who holds state; it reports whether there was something to give back.
+func (c *Conn) give() (some bool) {
+	select {
+	case <-c.done: // all has gone back, and the number may be another socket's
+		return false
+	default:
+	}
+	q := &socks[c.s]
+	for {
+		freed := mmio.Load(&q.freed)
+		if freed == mmio.Load(&q.head) {
+			return some
+		}
+		ask(request{op: opGive, sock: uint32(c.s)})
+		if mmio.Load(&q.freed) == freed { // the stage is stopped: all goes back when it starts again
+			return some
+		}
+		some = true
+	}
 }
 
 // copy copies the payload, of all its parts, as far as there is room.
@@ -290,7 +331,11 @@ func (c *Conn) send(b []byte, to netip.AddrPort) error {
 	if len(b) > MaxPayload {
 		return c.sendLong(b, to)
 	}
-	r := ask(request{op: opCompose, sock: uint32(c.s), peer: neigh.Wire(to.Addr().Unmap()), peerPort: uint32(to.Port())})
+	compose := request{op: opCompose, sock: uint32(c.s), peer: neigh.Wire(to.Addr().Unmap()), peerPort: uint32(to.Port())}
+	r := ask(compose)
+	if r.status == NoBuffer && c.give() {
+		r = ask(compose)
+	}
 	if r.status != OK {
 		return r.status
 	}
@@ -343,10 +388,11 @@ func (c *Conn) Close() error {
 		c.reader.Lock() // nobody takes a message any more
 		close(c.done)
 		c.reader.Unlock()
-		err = c.s.Close()
 		conns.Lock()
-		conns.of[c.s] = nil
+		conns.of[c.s] = nil // while the number is this one's: behind Close somebody else may have it
 		conns.Unlock()
+		err = c.s.Close()
+		c.later.Stop()
 	})
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -63,6 +64,83 @@ func TestConn(t *testing.T) {
 	b.checkPools(1, 0) // the one that was read goes back with the next that comes
 	b.arrive(b.site.From(), 40000, 5000, nil)
 	b.checkPools(1, 0)
+}
+
+// What was read goes back by itself when nothing more comes.
+func TestConnReadGoesBackLater(t *testing.T) {
+	b := newBench(t)
+	socket.GiveAfter(time.Millisecond)
+	c := b.listen(socket.Options{Local: local(anywhere, 5000)})
+	for n := range pool {
+		b.arrive(b.site.From(), 40000, 5000, numbered(n))
+	}
+	for range pool { // nothing else runs in the stage from here on
+		b.ok(c.SetReadDeadline(time.Now().Add(10 * time.Second)))
+		if _, _, err := c.ReadFrom(make([]byte, 8)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		free := socket.PoolStats(oob.PortIndex(0, 0)).Free
+		if free == pool {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d of %d buffers are free", free, pool)
+		}
+	}
+}
+
+// What goroutines have read does not keep a port's pool from who sends, whether or not more comes.
+func TestConnReadGoesBack(t *testing.T) {
+	b := newBench(t)
+	c := b.listen(socket.Options{Local: local(anywhere, 5000)})
+	b.ok(neigh.Set(untagged, b.peer, b.site.PeerMAC, false))
+	for n := range pool {
+		b.arrive(b.site.From(), 40000, 5000, numbered(n))
+	}
+	for range pool {
+		b.ok(c.SetReadDeadline(time.Now().Add(10 * time.Second)))
+		if _, _, err := c.ReadFrom(make([]byte, 8)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.ok(c.WriteToAddrPort([]byte("answer"), netip.AddrPortFrom(b.peer, 40000)))
+	divert.Poll(0)
+	b.checkPools(0, 0)
+}
+
+// A socket that is opened while another one is closed is woken for what comes: it may have that one's number.
+func TestConnCloseBesideOpen(t *testing.T) {
+	b := newBench(t)
+	stop := make(chan struct{})
+	var others sync.WaitGroup
+	others.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if c, err := socket.ListenPacket(socket.Options{Local: local(anywhere, 5002)}); err == nil {
+				c.Close()
+			}
+		}
+	})
+	for n, end := 0, time.Now().Add(2*time.Second); time.Now().Before(end); n++ {
+		c, err := socket.ListenPacket(socket.Options{Local: local(anywhere, 5003)})
+		b.ok(err)
+		for range 20 {
+			runtime.Gosched()
+		}
+		if !socket.IsTold(c) {
+			t.Errorf("after %d rounds: nobody wakes the socket", n)
+			break
+		}
+		b.ok(c.Close())
+	}
+	close(stop)
+	others.Wait()
 }
 
 // Deadlines and Close end a wait, with the errors that net's have.

@@ -133,6 +133,8 @@ func open(o Options) (*sock, uint32, error) {
 		return nil, 0, err
 	}
 	switch {
+	case o.Task > task.NoTask:
+		return nil, 0, fmt.Errorf("socket: task %d, want 0 to %d, or NoTask: %w", o.Task, task.MaxTasks-1, ErrOption)
 	case o.Queue < 1 || o.Queue > QueueSize:
 		return nil, 0, fmt.Errorf("socket: a queue of %d messages, want 1 to %d: %w", o.Queue, QueueSize, ErrOption)
 	case o.Policy == DropOldest && o.Task >= task.MaxTasks:

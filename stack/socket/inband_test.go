@@ -88,6 +88,7 @@ func TestRefused(t *testing.T) {
 		{"UDP port 0", socket.Options{Local: local(anywhere, 0)}, "UDP port 0"},
 		{"no such port", socket.Options{Local: local(anywhere, 1), Device: &nowhere}, "no such oob port"},
 		{"a queue too long", socket.Options{Local: local(anywhere, 1), Queue: 65}, "want 1 to 64"},
+		{"no such task", socket.Options{Local: local(anywhere, 1), Task: task.NoTask + 1}, "task 17"},
 		{"TTL", socket.Options{Local: local(anywhere, 1), TTL: 256}, "TTL 256"},
 		{"PCP", socket.Options{Local: local(anywhere, 1), PCP: 8}, "PCP 8"},
 		{"a group, no port", socket.Options{Local: local([4]byte{224, 0, 0, 9}, 1)}, "name the port"},

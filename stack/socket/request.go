@@ -29,10 +29,14 @@ const (
 	opLeft    // sock.Departed(departure)
 	opLong    // sock.ComposeLong(message, peer, peerPort, n) but for lay; n is an identification then
 	opLoop    // send n bytes of message, in parts, by the loopback port
+	opGive    // sock gives back what was read, giveMost messages of it
 	opSubmit  // send the next parts of message, finished; n is how many are left then, port 1 if it has begun
 )
 
 var asked request
+
+// giveMost bounds the messages that an activation gives back because a goroutine asks for it.
+const giveMost = 16
 
 // Asked reports whether the oob stage has still to do what in-band has asked for.
 //
@@ -59,6 +63,10 @@ func Kicked() {
 		r.message.Release()
 	case opExpire:
 		expire(r.port)
+	case opGive:
+		for range giveMost {
+			socks[r.sock%Max].takeBack()
+		}
 	case opLeft:
 		r.status = Socket(r.sock).Departed(&r.departure)
 	default:
