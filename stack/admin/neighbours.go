@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"mortise/stack/gateway"
 	"mortise/stack/neigh"
 )
 
@@ -195,6 +196,9 @@ func (a *Admin) SetNeighbour(name string, addr netip.Addr, mac [6]byte) error {
 		return fmt.Errorf("%s: neighbour %v: %w: nobody else is on the loopback port", name, addr, ErrInvalid)
 	case !p.address.Contains(addr) || addr == p.address.Addr():
 		return fmt.Errorf("%s: neighbour %v: %w, want another host of its network %v", name, addr, ErrInvalid, p.address.Masked())
+	}
+	if why := gateway.CheckAddress(netip.PrefixFrom(addr, p.address.Bits())); why != "" {
+		return fmt.Errorf("%s: neighbour %v: %w: %s", name, addr, ErrInvalid, why)
 	}
 	return p.enter(addr, mac, true)
 }

@@ -86,6 +86,9 @@ func TestRefusals(t *testing.T) {
 		{"group MAC", func() error {
 			return b.SetNeighbour("rt0", netip.MustParseAddr("10.0.0.3"), [6]byte{3})
 		}, admin.ErrInvalid, "10.0.0.3"},
+		{"neighbour with the broadcast address", func() error {
+			return b.SetNeighbour("rt0", netip.MustParseAddr("10.0.0.255"), [6]byte{2})
+		}, admin.ErrInvalid, "broadcast"},
 		{"neighbour of an in-band port", func() error {
 			return b.SetNeighbour("rt0.43", netip.MustParseAddr("10.0.43.3"), [6]byte{2})
 		}, admin.ErrNotOob, "rt0.43"},

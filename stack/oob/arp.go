@@ -21,17 +21,20 @@ func (d *device) arp(p *port, addr, packet uintptr, n uint32) uint32 {
 		return d.lose(p, ARPFormat)
 	}
 	op := a.Op
+	mac0, mac4 := a.SenderMAC0, uint32(a.SenderMAC4)
+	sender := uint32(a.SenderIP0) | uint32(a.SenderIP2)<<16
 	if p.addr == 0 || a.TargetIP != p.addr || op != wire.ARPRequest && op != wire.ARPReply {
+		if sender == p.addr && p.addr != 0 && d.mayAnswerMAC(mac0, mac4) {
+			d.event(EventConflict, p, sender, mac0, mac4) // whomever it asks for (2.4, RFC 5227)
+		}
 		if s, ok := socket.FindRaw(p.index, wire.TypeARP); ok {
 			return d.queued(p, socket.PutFrame(s, p.index, addr, uint32(packet-addr)+n))
 		}
 		return d.skip(InbandARP)
 	}
-	mac0, mac4 := a.SenderMAC0, uint32(a.SenderMAC4)
 	if !d.mayAnswerMAC(e.Src0, e.SrcType) || !d.mayAnswerMAC(mac0, mac4) {
 		return d.lose(p, SourceMAC)
 	}
-	sender := uint32(a.SenderIP0) | uint32(a.SenderIP2)<<16
 	if sender == p.addr {
 		d.event(EventConflict, p, sender, mac0, mac4)
 		return d.lose(p, ARPConflict)

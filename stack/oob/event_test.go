@@ -23,6 +23,8 @@ func TestEvents(t *testing.T) {
 	s := &b.site
 	conflict := s.VFrom()
 	conflict.SrcIP = s.VAddr
+	elsewhere := *conflict // it asks for a third
+	elsewhere.DstIP = s.VPeer
 	probe := s.From()
 	probe.SrcIP = [4]byte{}
 	request := func(h *wire.Header) []byte { q, _ := wiretest.Who(h, wiretest.Broadcast, s.MAC); return q }
@@ -38,6 +40,7 @@ func TestEvents(t *testing.T) {
 		{"reply", 1, wire.AppendARP(nil, s.From(), 2, s.MAC), []seen{{EventNeighbour, 1, 0, s.Peer, s.PeerMAC}}},
 		{"reply, tagged", 0, wire.AppendARP(nil, s.VFrom(), 2, s.MAC), []seen{{EventNeighbour, 0, s.VID, s.VPeer, s.PeerMAC}}},
 		{"conflict", 0, request(conflict), []seen{{EventConflict, 0, s.VID, s.VAddr, s.PeerMAC}}},
+		{"conflict, of who asks for another", 0, request(&elsewhere), []seen{{EventConflict, 0, s.VID, s.VAddr, s.PeerMAC}}},
 		{"probe", 0, request(probe), nil},
 		{"echo", 0, echo, nil},
 	} {

@@ -6,8 +6,11 @@ package oob
 type sources struct {
 	suspects [256]uint32
 	n        uint32
-	refused  [64]uint32 // wire order; at most three for each oob port, one for each other
+	refused  [maxRefused]uint32 // wire order
 }
+
+// maxRefused is three addresses for each oob port, one for each other; lists looks at eight in a round.
+const maxRefused = (MaxOwn + 3*Devices*MaxPorts + 7) &^ 7
 
 // refuse adds addr to the list.
 //

@@ -13,6 +13,10 @@ import (
 //
 //oob:stage inband
 func OpenUDP(o Options) (Socket, error) {
+	var err error
+	if o.Local, err = ipv4(o.Local); err != nil {
+		return 0, fmt.Errorf("socket: bind to %w", err)
+	}
 	state.Lock()
 	defer state.Unlock()
 	q, s, err := open(o)
@@ -59,6 +63,14 @@ func OpenUDP(o Options) (Socket, error) {
 	watch()
 	judge(listOf(s))
 	return Socket(s), nil
+}
+
+// ipv4 returns an address as IPv4 has it, and refuses what is none. The zero address stays.
+func ipv4(a netip.AddrPort) (netip.AddrPort, error) {
+	if a.Addr().IsValid() && !a.Addr().Unmap().Is4() {
+		return a, fmt.Errorf("%v: want an IPv4 address: %w", a, ErrOption)
+	}
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
 }
 
 // isMany reports whether an address is a group's or a broadcast on a port's network.
@@ -143,6 +155,10 @@ func unlink(s uint32) {
 //
 //oob:stage inband
 func (s Socket) Connect(peer netip.AddrPort) error {
+	peer, err := ipv4(peer)
+	if err != nil {
+		return fmt.Errorf("socket: connect to %w", err)
+	}
 	state.Lock()
 	defer state.Unlock()
 	q := &socks[s%Max]
@@ -152,10 +168,17 @@ func (s Socket) Connect(peer netip.AddrPort) error {
 	if peer.IsValid() && (neigh.Wire(peer.Addr()) == 0 || peer.Port() == 0) {
 		return fmt.Errorf("socket: connect to %v: want an IPv4 address and a port: %w", peer, ErrOption)
 	}
+	if !peer.IsValid() {
+		for i := range socks {
+			if other := &socks[i]; other != q && other.kind == udp && other.port == q.port && other.addr == q.addr && other.device == q.device && other.peer == 0 {
+				return fmt.Errorf("socket: for everybody again: UDP port %d: %w", q.port, ErrInUse)
+			}
+		}
+	}
 	mmio.Store(&sole[listOf(uint32(s%Max))], 0)
-	mmio.Store(&q.peer, 0) // the two words change behind it
-	q.peerPort = uint32(peer.Port())
+	mmio.Store(&q.peerPort, 0) // nobody's, while the two words differ: neither the one before nor anybody else is taken for the peer
 	mmio.Store(&q.peer, neigh.Wire(peer.Addr()))
+	mmio.Store(&q.peerPort, uint32(peer.Port()))
 	judge(listOf(uint32(s % Max)))
 	return nil
 }

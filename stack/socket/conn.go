@@ -2,6 +2,7 @@ package socket
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"os"
@@ -284,7 +285,11 @@ func (c *Conn) WriteTo(b []byte, to net.Addr) (int, error) {
 	if !ok {
 		return 0, &net.OpError{Op: "write", Net: "udp", Source: c.LocalAddr(), Addr: to, Err: errors.New("not a UDP address")}
 	}
-	if err := c.WriteToAddrPort(b, u.AddrPort()); err != nil {
+	err := error(NoPeer) // an address without one is not the zero address
+	if u.AddrPort().IsValid() {
+		err = c.WriteToAddrPort(b, u.AddrPort())
+	}
+	if err != nil {
 		return 0, &net.OpError{Op: "write", Net: "udp", Source: c.LocalAddr(), Addr: to, Err: err}
 	}
 	return len(b), nil
@@ -292,11 +297,18 @@ func (c *Conn) WriteTo(b []byte, to net.Addr) (int, error) {
 
 // WriteToAddrPort is WriteTo with a plain address and a plain error; the zero address is whom Connect named.
 func (c *Conn) WriteToAddrPort(b []byte, to netip.AddrPort) error {
+	to, err := ipv4(to)
+	switch {
+	case err != nil:
+		return fmt.Errorf("socket: send to %w", err)
+	case to.IsValid() && to.Addr().IsUnspecified():
+		return NoPeer
+	}
 	for {
 		if d, _ := c.write.get(); !d.IsZero() && !time.Now().Before(d) {
 			return os.ErrDeadlineExceeded
 		}
-		err := c.send(b, to)
+		err = c.send(b, to)
 		if err != NoBuffer && err != Busy {
 			return err
 		}
