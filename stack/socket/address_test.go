@@ -31,6 +31,9 @@ func TestAddresses(t *testing.T) {
 			t.Errorf("WriteTo(%v) = %d, %v, want an error", to, n, err)
 		}
 	}
+	if err := c.WriteToAddrPort([]byte("for nobody else"), netip.AddrPortFrom(netip.Addr{}, 9)); !errors.Is(err, socket.NoPeer) {
+		t.Errorf("send to UDP port 9 of no address: %v, want %v", err, socket.NoPeer)
+	}
 	if sent := b.nic.Sent(); len(sent) != 0 {
 		t.Errorf("sent to the connected peer: %x", sent)
 	}

@@ -301,7 +301,7 @@ func (c *Conn) WriteToAddrPort(b []byte, to netip.AddrPort) error {
 	switch {
 	case err != nil:
 		return fmt.Errorf("socket: send to %w", err)
-	case to.IsValid() && to.Addr().IsUnspecified():
+	case to != netip.AddrPort{} && (!to.IsValid() || to.Addr().IsUnspecified()):
 		return NoPeer
 	}
 	for {
