@@ -19,24 +19,36 @@ import (
 type tamagoENET struct {
 	*enet.ENET
 	ring uintptr // its receive descriptors
+	next int     // the one that it looks at next
 }
 
-// Receive is the driver's. QEMU adds the status bits of a frame to those that its descriptor had, and the driver leaves those of a
-// bad frame there: each sixteenth frame behind one that is too long would be bad, too. So they are cleared here, in the emulator.
+// Receive is the driver's, asked only when there is a frame. It reads a descriptor's length before it reads whether the frame is
+// complete: one that is completed in between would have the length of the frame that the descriptor held before, or none.
+//
+// QEMU adds the status bits of a frame to those that its descriptor had, and the driver leaves those of a bad frame there: each
+// sixteenth frame behind one that is too long would be bad, too. So they are cleared here, in the emulator.
 func (t *tamagoENET) Receive(buf []byte) (n int, err error) {
-	if Native() {
-		return t.ENET.Receive(buf)
+	if t.empty(t.next) {
+		return 0, nil
 	}
+	t.next = (t.next + 1) % t.RingSize // whatever becomes of the frame
 	before := t.Stats
-	if n, err = t.ENET.Receive(buf); t.Stats != before {
-		for i := range uintptr(t.RingSize) {
-			d := t.ring + i*legacySize
-			if status := (*[4]byte)(unsafe.Pointer(d)); status[3]&(1<<(enet.BD_RX_ST_E-8)) != 0 {
-				status[2] = 0 // no status that matters but errors
+	if n, err = t.ENET.Receive(buf); t.Stats != before && !Native() {
+		for i := range t.RingSize {
+			if t.empty(i) {
+				t.status(i)[0] = 0 // no status that matters but errors
 			}
 		}
 	}
 	return n, err
+}
+
+// empty reports whether a receive descriptor waits for a frame.
+func (t *tamagoENET) empty(i int) bool { return t.status(i)[1]&(1<<(enet.BD_RX_ST_E-8)) != 0 }
+
+// status is that of a receive descriptor, low byte first.
+func (t *tamagoENET) status(i int) *[2]byte {
+	return (*[2]byte)(unsafe.Pointer(t.ring + uintptr(i)*legacySize + 2))
 }
 
 // legacySize is the size of a legacy descriptor in bytes (p1012, 22.6.13, IMX6ULLRM); its bytes 2 and 3 are the status.
@@ -80,7 +92,7 @@ func StartStock(c Controller, mac [6]byte) (*stock.Hardware, error) {
 	hw.Start()
 	hw.EnableInterrupt(enet.IRQ_RXF)
 	return &stock.Hardware{
-		Driver: &tamagoENET{hw, uintptr(mmio.Read(c.Base + own.RDSR))},
+		Driver: &tamagoENET{ENET: hw, ring: uintptr(mmio.Read(c.Base + own.RDSR))},
 		MaxLen: stockMaxLen,
 		Quiet:  func() { hw.ClearInterrupt(enet.IRQ_RXF) },
 		SetMAC: func(mac [6]byte) error {
