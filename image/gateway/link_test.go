@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 
 	"mortise/stack/admin"
+	"mortise/stack/gateway"
 	"mortise/stack/wire"
 )
 
@@ -118,4 +120,49 @@ func testConflict(t *testing.T, m mode) {
 	}
 	r.waitFor("address conflict: 02:00:00:00:00:02 says that 10.0.0.1 is its address")
 	r.served(t, "the oob stage")
+}
+
+// TestNeighbourMoves: a neighbour that says that it is at another MAC address now is followed, and so is one that answers when it is
+// solicited, though the gateway knew it.
+func TestNeighbourMoves(t *testing.T) { inModes(t, testNeighbourMoves) }
+
+func testNeighbourMoves(t *testing.T, m mode) {
+	t.Parallel()
+	r := m.boot(t, envInject, options{})
+	at := func(mac [6]byte) {
+		t.Helper()
+		want := []string{fmt.Sprintf("10.0.0.2 at %v", gateway.MAC(mac))}
+		r.eventually("neighbours "+want[0], func() bool { return slices.Equal(r.neighbours("rt0"), want) })
+	}
+	at(peerMAC) // who asked for the gateway's address
+
+	moved := [6]byte{2, 0, 0, 0, 0, 0x20}
+	if err := r.rt.Send(wire.AppendARP(nil, &wire.Header{Dst: broadcast, Src: moved, SrcIP: rtPeer, DstIP: rtPeer}, 1, [6]byte{})); err != nil {
+		t.Fatal(err)
+	}
+	at(moved)
+
+	again := [6]byte{2, 0, 0, 0, 0, 0x21}
+	answered := make(chan error)
+	go func() {
+		for {
+			b, err := r.rt.Receive(replyLimit)
+			if err != nil {
+				answered <- fmt.Errorf("nobody was asked for on the wire: %w", err)
+				return
+			}
+			if len(b) >= 42 && [6]byte(b[:6]) == broadcast && b[13] == 6 && b[21] == 1 && [4]byte(b[38:42]) == rtPeer {
+				answered <- r.rt.Send(wire.AppendARP(nil, &wire.Header{Dst: r.mac, Src: again, SrcIP: rtPeer, DstIP: rtIP}, 2, r.mac))
+				return
+			}
+		}
+	}()
+	code, body := r.netDo("solicit", `{"address": "10.0.0.2"}`)
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
+	if want := gateway.MAC(again).String(); code != http.StatusOK || !strings.Contains(body, want) {
+		t.Errorf("solicit = %d %s, want %s", code, body, want)
+	}
+	at(again)
 }

@@ -36,7 +36,9 @@ func (g *gatewayImage) addPorts() (err error) {
 		Solicit: func(ctx context.Context, dev uint32, vid uint16, addr netip.Addr) ([6]byte, error) {
 			return g.stack.Solicit(ctx, int(dev), vid, addr)
 		},
-		Forget:         func(dev uint32, vid uint16) { g.stack.ForgetNeighbours(int(dev), vid) },
+		Forget: func(dev uint32, vid uint16, addr netip.Addr) {
+			g.stack.ForgetNeighbours(int(dev), vid, addr)
+		},
 		Inband:         func(dev uint32, vid uint16) admin.Traffic { return admin.Traffic(g.stack.Traffic(int(dev), vid)) },
 		Promiscuous:    func(dev uint32, on bool) error { return g.devices[dev].Promiscuous(on) },
 		TicksPerSecond: stage.TicksPerSecond(),

@@ -58,8 +58,8 @@ type Hooks struct {
 	Solicit func(ctx context.Context, dev uint32, vid uint16, addr netip.Addr) ([6]byte, error)
 	// Ask solicits a peer in the background, for as long as it takes. It may be nil.
 	Ask func(p Peer)
-	// Forget makes in-band ask anew for a port's neighbours, whose link has gone. It may be nil.
-	Forget func(dev uint32, vid uint16)
+	// Forget makes in-band ask anew for a port's neighbour at addr; for all of them if addr is the zero value. It may be nil.
+	Forget func(dev uint32, vid uint16, addr netip.Addr)
 	// Inband returns in-band's own packets on a port. It may be nil.
 	Inband func(dev uint32, vid uint16) Traffic
 	// Traffic returns what a device has carried beside its oob ports' traffic. It may be nil.

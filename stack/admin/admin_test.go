@@ -122,7 +122,13 @@ func newBench(t *testing.T) *bench {
 		},
 		RemovePort: func(_ uint32, vid uint16) { delete(b.added, vid); b.moving() },
 		Ask:        func(p admin.Peer) { b.known = append(b.known, p) },
-		Forget:     func(dev uint32, vid uint16) { b.forgot = append(b.forgot, fmt.Sprintf("%d.%d", dev, vid)) },
+		Forget: func(dev uint32, vid uint16, addr netip.Addr) {
+			who := "all"
+			if addr.IsValid() {
+				who = addr.String()
+			}
+			b.forgot = append(b.forgot, fmt.Sprintf("%d.%d %s", dev, vid, who))
+		},
 		Traffic: func(dev uint32) admin.DeviceTraffic {
 			b.asked[dev]++
 			return admin.DeviceTraffic{}

@@ -25,7 +25,7 @@ func (a *Admin) Commands() []console.Command {
 		{Verb: "net neigh", Help: "[-i PORT]: the neighbours that the oob stage knows", Run: a.neighbours},
 		{Verb: "net routes", Help: "the networks that the oob stage reaches", Run: a.routes},
 		{Verb: "net sockets", Help: "the oob sockets", Run: a.listSockets},
-		{Verb: "net conflicts", Help: "other hosts with an address of ours", Run: a.listConflicts},
+		{Verb: "net conflicts", Help: "other hosts with an address of ours, or of a permanent neighbour", Run: a.listConflicts},
 		{Verb: "net capture stop", Help: "NAME: end a capture; its file stays", Run: a.stopCapture},
 		{Verb: "net capture remove", Help: "NAME: end it, and take its file away", Run: a.removeCapture},
 		{Verb: "net capture", Help: "[-i PORT [-n FRAMES] [-s BYTES] NAME [RULE]]: keep a port's frames in /captures/NAME.pcap; or what is kept", Run: a.captureCommand},

@@ -41,6 +41,9 @@ func (n Neighbour) String() string {
 	if n.Permanent {
 		s += ", permanent"
 	}
+	if n.Heard != "" {
+		s += "; " + n.Heard + " answers for it"
+	}
 	return s
 }
 
@@ -89,7 +92,7 @@ func (a *Admin) setNeighbour(w io.Writer, args []string) error {
 	if err := a.SetNeighbour(o.name, addr, mac); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintln(w, Neighbour{o.name, addr, macText(mac), true})
+	_, err = fmt.Fprintln(w, Neighbour{Port: o.name, Address: addr, MAC: macText(mac), Permanent: true})
 	return err
 }
 

@@ -30,6 +30,8 @@ type Neighbour struct {
 	Address   netip.Addr `json:"address"`
 	MAC       string     `json:"mac"`
 	Permanent bool       `json:"permanent"`
+	// Heard is who answers for the address, where a permanent entry says another: see Solicit.
+	Heard string `json:"heard,omitempty"`
 }
 
 // Route is an entry of the oob stage's route cache.
@@ -49,7 +51,7 @@ type Solicitation struct {
 }
 
 // Solicit asks on the wire for a peer and waits until the oob stage knows it, so that nothing waits for that once real-time traffic
-// begins.
+// begins. It returns what the front cache then has: a permanent entry stays as it is unless s.Permanent replaces it.
 func (a *Admin) Solicit(ctx context.Context, s Solicitation) (n Neighbour, err error) {
 	if s.Timeout == 0 {
 		s.Timeout = SolicitTimeout
@@ -87,7 +89,11 @@ func (a *Admin) Solicit(ctx context.Context, s Solicitation) (n Neighbour, err e
 	if err := p.enter(hop, mac, s.Permanent); err != nil {
 		return n, err
 	}
-	return Neighbour{p.name, hop, macText(mac), s.Permanent}, nil
+	n = Neighbour{Port: p.name, Address: hop, MAC: macText(mac), Permanent: s.Permanent}
+	if e, ok := neigh.Find(p.id(), hop); ok && e.Permanent && e.MAC != mac {
+		n.MAC, n.Permanent, n.Heard = macText(e.MAC), true, n.MAC
+	}
+	return n, nil
 }
 
 // way returns the port that leads to an address, and whom to ask for there.
@@ -165,7 +171,8 @@ func (a *Admin) addVia(t neigh.Table) error {
 	return nil
 }
 
-// Learned is for what in-band learns of a neighbour, or forgets. It takes no lock of this package, and does not wait.
+// Learned is for what in-band learns of a neighbour, or forgets. It takes no lock of this package, and does not wait. That another
+// than a permanent entry says answers for an address is a conflict, and an error the first time.
 func (a *Admin) Learned(dev int, vid uint16, addr netip.Addr, mac [6]byte, gone bool) error {
 	if dev < 0 {
 		return nil
@@ -176,10 +183,21 @@ func (a *Admin) Learned(dev int, vid uint16, addr netip.Addr, mac [6]byte, gone 
 		return nil
 	case gone:
 		neigh.Forget(p.id(), addr)
-	case p.live.Load():
-		return neigh.Set(p.id(), addr, mac, false)
+		return nil
+	case !p.live.Load():
+		return nil
 	}
-	return nil
+	if e, ok := neigh.Find(p.id(), addr); ok && e.Permanent {
+		if e.MAC != mac && p.conflict(addr, mac) == 1 {
+			return fmt.Errorf("%s: %v is at %s by a permanent entry, but %s says that it is its address", p.name, addr, macText(e.MAC), macText(mac))
+		}
+		return nil
+	}
+	err := neigh.Set(p.id(), addr, mac, false)
+	if !p.live.Load() { // and what took it down has purged the cache, maybe before
+		neigh.Forget(p.id(), addr)
+	}
+	return err
 }
 
 // SetNeighbour makes mac a port's permanent neighbour at addr.
@@ -217,14 +235,29 @@ func (a *Admin) RemoveNeighbour(name string, addr netip.Addr) error {
 		return fmt.Errorf("%s: neighbour %v: %w: the front cache has none", name, addr, ErrUnknown)
 	}
 	delete(p.static, addr)
+	a.forget(p, addr)
 	return nil
 }
 
+// forget makes in-band ask anew for a neighbour, or with the zero value for all of a port.
+func (a *Admin) forget(p *port, addr netip.Addr) {
+	if a.hooks.Forget != nil && !p.loop {
+		a.hooks.Forget(p.dev, p.vid, addr)
+	}
+}
+
 // Flush takes all neighbours that are not permanent out of the front cache, and the routes through gateways, and returns how many.
+// In-band asks anew for them, too.
 func (a *Admin) Flush() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	list := neigh.List()
 	n := neigh.Flush() + len(a.via)
+	for _, e := range list {
+		if p := a.byID(e.Port); p != nil && !e.Permanent {
+			a.forget(p, e.Addr)
+		}
+	}
 	a.via = nil
 	_ = a.route() // less than there were
 	return n
@@ -242,7 +275,7 @@ func (a *Admin) Neighbours(name string) ([]Neighbour, error) {
 	list := []Neighbour{}
 	for _, e := range neigh.List() {
 		if p := a.byID(e.Port); p != nil && (name == "" || p.name == name) {
-			list = append(list, Neighbour{p.name, e.Addr, macText(e.MAC), e.Permanent})
+			list = append(list, Neighbour{Port: p.name, Address: e.Addr, MAC: macText(e.MAC), Permanent: e.Permanent})
 		}
 	}
 	return list, nil
@@ -266,7 +299,7 @@ func (a *Admin) Routes() []Route {
 	return list
 }
 
-// Conflict is another host with an address of ours.
+// Conflict is another host with an address of ours, or with one that a permanent entry says is somebody else's.
 type Conflict struct {
 	Port    string     `json:"port"`
 	Address netip.Addr `json:"address"`
@@ -280,6 +313,10 @@ func (a *Admin) Conflicted(dev uint32, vid uint16, addr netip.Addr, mac [6]byte)
 	if p == nil {
 		return 0
 	}
+	return p.conflict(addr, mac)
+}
+
+func (p *port) conflict(addr netip.Addr, mac [6]byte) uint64 {
 	p.last.Store(&Conflict{Port: p.name, Address: addr, MAC: macText(mac)})
 	return p.conflicts.Add(1)
 }

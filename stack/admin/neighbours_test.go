@@ -3,9 +3,15 @@ package admin_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"mortise/stack/admin"
 	"mortise/stack/neigh"
@@ -44,6 +50,9 @@ func TestSolicit(t *testing.T) {
 	}
 	if got := b.Flush(); got != 2 { // the gateway and the route through it
 		t.Errorf("Flush = %d, want 2", got)
+	}
+	if got, want := fmt.Sprint(b.forgot), "[0.0 10.0.0.254]"; got != want { // in-band is to ask anew, too
+		t.Errorf("Flush made in-band forget %v, want %v", got, want)
 	}
 	if list, _ := b.Neighbours("rt0.42"); len(list) != 2 {
 		t.Errorf("permanent neighbours after Flush: %v", list)
@@ -85,4 +94,74 @@ func TestSolicitRefused(t *testing.T) {
 		t.Errorf("a route beyond the last: it was\n%s, and is\n%s", before, after)
 	}
 	b.ok(by(room-1, true)) // the route that is there
+}
+
+// A permanent entry stays, whoever else is heard at its address: Solicit says what the cache has, and who answers; it is a conflict.
+func TestPermanent(t *testing.T) {
+	b := newBench(t)
+	addr := netip.MustParseAddr("10.0.42.9")
+	pinned, other := [6]byte{2, 0, 0, 0, 0, 9}, [6]byte{2, 0, 0, 0, 0, 10}
+	b.ok(b.SetNeighbour("rt0.42", addr, pinned))
+	b.ok(b.Learned(0, 42, addr, pinned, false))
+	if c := b.Conflicts(); len(c) != 0 {
+		t.Errorf("conflicts with who it is: %v", c)
+	}
+	if err := b.Learned(0, 42, addr, other, false); err == nil || !strings.Contains(err.Error(), "02:00:00:00:00:09") {
+		t.Errorf("another at a permanent neighbour's address: %v", err)
+	}
+	b.ok(b.Learned(0, 42, addr, other, false)) // said once
+	want := []admin.Conflict{{Port: "rt0.42", Address: addr, MAC: "02:00:00:00:00:0a", Seen: 2}}
+	if got := b.Conflicts(); !slices.Equal(got, want) {
+		t.Errorf("conflicts: %v, want %v", got, want)
+	}
+	b.answer = other
+	n, err := b.Solicit(context.Background(), admin.Solicitation{Addr: addr})
+	b.ok(err)
+	if want := (admin.Neighbour{Port: "rt0.42", Address: addr, MAC: "02:00:00:00:00:09", Permanent: true, Heard: "02:00:00:00:00:0a"}); n != want {
+		t.Errorf("Solicit = %v, want %v", n, want)
+	}
+	b.ok(b.Learned(0, 42, addr, [6]byte{}, true))
+	if e, ok := neigh.Find(neigh.PortOf(0, 42), addr); !ok || e.MAC != pinned || !e.Permanent {
+		t.Errorf("the front cache has %+v, %v", e, ok)
+	}
+	n, err = b.Solicit(context.Background(), admin.Solicitation{Addr: addr, Permanent: true})
+	b.ok(err)
+	if e, _ := neigh.Find(neigh.PortOf(0, 42), addr); e.MAC != other || n.MAC != "02:00:00:00:00:0a" || n.Heard != "" {
+		t.Errorf("Solicit of a permanent one = %v, and the front cache has %+v", n, e)
+	}
+	b.ok(b.RemoveNeighbour("rt0.42", addr))
+	if got, want := fmt.Sprint(b.forgot), "[0.42 10.0.42.9]"; got != want {
+		t.Errorf("RemoveNeighbour made in-band forget %v, want %v", got, want)
+	}
+}
+
+// What in-band learns while a port goes down is not in the front cache of a port that is down.
+func TestLearnedWhileDown(t *testing.T) {
+	b := newBench(t)
+	addr := netip.MustParseAddr("10.0.42.9")
+	var stop atomic.Bool
+	var learns sync.WaitGroup
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8)) // more than there are: some are stopped anywhere
+	for range 7 {
+		learns.Go(func() {
+			for !stop.Load() {
+				_ = b.Learned(0, 42, addr, [6]byte{2, 0, 0, 0, 0, 9}, false)
+			}
+		})
+	}
+	for range 100 {
+		b.Link(0, false)
+		time.Sleep(5 * time.Millisecond) // what was under way goes on
+		if e, ok := neigh.Find(neigh.PortOf(0, 42), addr); ok {
+			// One that is under way may still be: it takes itself back.
+			time.Sleep(10 * time.Millisecond)
+			if e, ok = neigh.Find(neigh.PortOf(0, 42), addr); ok {
+				t.Errorf("the link is down, and the front cache has %+v", e)
+				break
+			}
+		}
+		b.Link(0, true)
+	}
+	stop.Store(true)
+	learns.Wait()
 }

@@ -366,9 +366,7 @@ func (a *Admin) Link(dev int, up bool) {
 		socket.Pause(p.index())
 		p.remember()
 		neigh.Purge(p.id(), false)
-		if a.hooks.Forget != nil {
-			a.hooks.Forget(p.dev, p.vid)
-		}
+		a.forget(p, netip.Addr{})
 	}
 }
 

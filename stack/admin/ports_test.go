@@ -220,7 +220,7 @@ func TestLink(t *testing.T) {
 	if list, _ := b.Neighbours(""); len(list) != 1 || !list[0].Permanent {
 		t.Errorf("neighbours with the link down: %v", list)
 	}
-	if got, want := fmt.Sprint(b.forgot), "[0.0 0.42]"; got != want { // in-band is to ask anew, too
+	if got, want := fmt.Sprint(b.forgot), "[0.0 all 0.42 all]"; got != want { // in-band is to ask anew, too
 		t.Errorf("in-band forgot the neighbours of %s, want %s", got, want)
 	}
 	b.ok(b.Learned(0, 42, peer, [6]byte{2, 0, 0, 0, 0, 5}, false)) // in-band is late: not taken

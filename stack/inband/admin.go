@@ -1,6 +1,9 @@
 package inband
 
 import (
+	"net/netip"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 )
 
@@ -12,9 +15,15 @@ func (s *Stack) SetOob(device int, vid uint16, on bool) {
 	}
 }
 
-// ForgetNeighbours makes the stack ask anew for who it knows on a port. OnNeighbour's function is told that they are gone.
-func (s *Stack) ForgetNeighbours(device int, vid uint16) {
-	if _, id, err := s.portOf(device, vid); err == nil {
+// ForgetNeighbours makes the stack ask anew for who it knows on a port: for addr only, if it is valid. OnNeighbour's function is told
+// that they are gone.
+func (s *Stack) ForgetNeighbours(device int, vid uint16, addr netip.Addr) {
+	_, id, err := s.portOf(device, vid)
+	switch {
+	case err != nil:
+	case addr.Is4():
+		_ = s.net.RemoveNeighbor(id, ipv4.ProtocolNumber, tcpip.AddrFrom4(addr.As4())) // it may not be known
+	default:
 		_ = s.net.ClearNeighbors(id, ipv4.ProtocolNumber) // the interface exists
 	}
 }

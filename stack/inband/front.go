@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -29,8 +31,9 @@ func (s *Stack) OnNeighbour(f func(Neighbour)) { s.nud.tell = f }
 // ErrNoNeighbour says that nobody answered for an address.
 var ErrNoNeighbour = errors.New("no answer")
 
-// Solicit asks, on the port of device with VLAN ID vid, who has addr, until somebody answers or ctx ends. What it finds comes to
-// OnNeighbour's function, too, before Solicit returns.
+// Solicit asks, on the port of device with VLAN ID vid, who has addr, until somebody answers or ctx ends: on the wire, whatever is
+// known already. What it finds comes to OnNeighbour's function, too, before Solicit returns; that nobody answers, when three
+// requests have not been answered (3 s).
 func (s *Stack) Solicit(ctx context.Context, device int, vid uint16, addr netip.Addr) (mac [6]byte, err error) {
 	p, id, err := s.portOf(device, vid)
 	if err != nil {
@@ -39,6 +42,7 @@ func (s *Stack) Solicit(ctx context.Context, device int, vid uint16, addr netip.
 	if !addr.Is4() || !p.address.Masked().Contains(addr) {
 		return mac, fmt.Errorf("solicit %v on %s: not an address of its network %v", addr, p.name, p.address.Masked())
 	}
+	s.nud.doubt(id, tcpip.AddrFrom4(addr.As4()))
 	for ctx.Err() == nil {
 		found := make(chan stack.LinkResolutionResult, 1)
 		switch e := s.net.GetLinkAddress(id, tcpip.AddrFrom4(addr.As4()), tcpip.Address{}, ipv4.ProtocolNumber,
@@ -57,7 +61,7 @@ func (s *Stack) Solicit(ctx context.Context, device int, vid uint16, addr netip.
 				continue
 			}
 			copy(mac[:], r.LinkAddress)
-			s.nud.tellOf(id, addr, mac, false)
+			s.nud.tellOf(id, tcpip.AddrFrom4(addr.As4()), r.LinkAddress, false)
 			return mac, nil
 		case <-ctx.Done():
 		}
@@ -78,13 +82,35 @@ func (s *Stack) portOf(device int, vid uint16) (*Port, tcpip.NICID, error) {
 	return nil, 0, fmt.Errorf("device %d has no port with VLAN ID %d", device, vid)
 }
 
-// nud follows the neighbours of gVisor's interfaces (neighbour unreachability detection). tell may be nil.
+// nud follows the neighbours of gVisor's interfaces (neighbour unreachability detection, RFC 4861 7.3, which gVisor applies to ARP).
+// tell may be nil.
+//
+// gVisor verifies only whom this stack itself sends to. To the neighbours of an oob port the oob stage sends, unseen. So each of
+// them is verified when gVisor is no longer sure of it (15 to 45 s after it was heard last): after 5 s it is asked up to three times,
+// 1 s apart, and is gone when it does not answer.
 type nud struct {
 	stack *Stack
 	tell  func(Neighbour)
+
+	mu      sync.Mutex                 // held while an entry is doubted
+	doubted atomic.Pointer[doubtedFor] // whose removal is not told
+}
+
+type doubtedFor struct {
+	id   tcpip.NICID
+	addr tcpip.Address
 }
 
 var _ stack.NUDDispatcher = (*nud)(nil)
+
+// doubt makes gVisor ask for a neighbour anew. What is known of it elsewhere stays until somebody answers, or nobody.
+func (n *nud) doubt(id tcpip.NICID, addr tcpip.Address) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.doubted.Store(&doubtedFor{id, addr})
+	_ = n.stack.net.RemoveNeighbor(id, ipv4.ProtocolNumber, addr) // it may not be known
+	n.doubted.Store(nil)
+}
 
 // OnNeighborAdded is gVisor's.
 func (n *nud) OnNeighborAdded(id tcpip.NICID, e stack.NeighborEntry) { n.changed(id, e) }
@@ -94,24 +120,32 @@ func (n *nud) OnNeighborChanged(id tcpip.NICID, e stack.NeighborEntry) { n.chang
 
 // OnNeighborRemoved is gVisor's.
 func (n *nud) OnNeighborRemoved(id tcpip.NICID, e stack.NeighborEntry) {
-	n.tellOf(id, netip.AddrFrom4(e.Addr.As4()), [6]byte{}, true)
-}
-
-func (n *nud) changed(id tcpip.NICID, e stack.NeighborEntry) {
-	if e.Addr.Len() != header.IPv4AddressSize || len(e.LinkAddr) != header.EthernetAddressSize {
-		return // being asked for
+	if d := n.doubted.Load(); d == nil || *d != (doubtedFor{id, e.Addr}) {
+		n.tellOf(id, e.Addr, "", true)
 	}
-	n.tellOf(id, netip.AddrFrom4(e.Addr.As4()), [6]byte([]byte(e.LinkAddr)), e.State == stack.Unreachable)
 }
 
-func (n *nud) tellOf(id tcpip.NICID, addr netip.Addr, mac [6]byte, gone bool) {
+// changed is called with the entry locked.
+func (n *nud) changed(id tcpip.NICID, e stack.NeighborEntry) {
+	n.tellOf(id, e.Addr, e.LinkAddr, e.State == stack.Unreachable)
+	if p := n.stack.byNIC(id); e.State == stack.Stale && p != nil && p.oob.Load() {
+		go n.stack.net.GetLinkAddress(id, e.Addr, tcpip.Address{}, ipv4.ProtocolNumber, nil)
+	}
+}
+
+func (n *nud) tellOf(id tcpip.NICID, addr tcpip.Address, link tcpip.LinkAddress, gone bool) {
 	p := n.stack.byNIC(id)
-	if n.tell == nil || p == nil {
+	if n.tell == nil || p == nil || addr.Len() != header.IPv4AddressSize {
 		return
+	}
+	v := Neighbour{VID: p.vid, Addr: netip.AddrFrom4(addr.As4()), Gone: gone}
+	if copy(v.MAC[:], link); len(link) != len(v.MAC) && !gone {
+		return // being asked for
 	}
 	for i, d := range n.stack.devices {
 		if d == p.device {
-			n.tell(Neighbour{Device: i, VID: p.vid, Addr: addr, MAC: mac, Gone: gone})
+			v.Device = i
+			n.tell(v)
 		}
 	}
 }

@@ -23,8 +23,8 @@ func (s *Stack) Learn(device int, vid uint16, ip [4]byte, mac [6]byte) bool {
 		return false
 	}
 	d := s.devices[device]
-	p := d.port(vid)
-	if p == nil || !p.probed(ip, mac) {
+	p, id, err := s.portOf(device, vid)
+	if err != nil || !p.probed(ip, mac) {
 		d.count.learnRefused.Add(1)
 		return false
 	}
@@ -32,6 +32,8 @@ func (s *Stack) Learn(device int, vid uint16, ip [4]byte, mac [6]byte) bool {
 	// without a confirmation gVisor would go on asking and then give the neighbour up.
 	p.neighbours.HandleNeighborConfirmation(header.IPv4ProtocolNumber, tcpip.AddrFrom4(ip), tcpip.LinkAddress(mac[:]),
 		stack.ReachabilityConfirmationFlags{Solicited: true, Override: true})
+	// gVisor tells of changes; who must know of the neighbour may have forgotten it since the last one.
+	s.nud.tellOf(id, tcpip.AddrFrom4(ip), tcpip.LinkAddress(mac[:]), false)
 	d.count.learned.Add(1)
 	return true
 }

@@ -52,6 +52,26 @@ func Set(port Port, addr netip.Addr, mac [6]byte, pin bool) error {
 	return nil
 }
 
+// Find returns what the front cache has for an address on a port.
+//
+//oob:stage inband
+func Find(port Port, addr netip.Addr) (e Entry, ok bool) {
+	mu.Lock()
+	defer mu.Unlock()
+	n := find(port, Wire(addr))
+	if n == nil {
+		return e, false
+	}
+	return n.entry(), true
+}
+
+func (n *neighbour) entry() Entry {
+	return Entry{
+		Port: n.port, Addr: Addr(n.addr), Permanent: n.flags&permanent != 0,
+		MAC: [6]byte{byte(n.mac0), byte(n.mac0 >> 8), byte(n.mac0 >> 16), byte(n.mac0 >> 24), byte(n.mac4), byte(n.mac4 >> 8)},
+	}
+}
+
 // publish makes an entry visible: its other words are written before.
 //
 //go:noinline
@@ -114,10 +134,7 @@ func List() (list []Entry) {
 	defer mu.Unlock()
 	for i := range neighbours {
 		if n := &neighbours[i]; n.addr != 0 {
-			list = append(list, Entry{
-				Port: n.port, Addr: Addr(n.addr), Permanent: n.flags&permanent != 0,
-				MAC: [6]byte{byte(n.mac0), byte(n.mac0 >> 8), byte(n.mac0 >> 16), byte(n.mac0 >> 24), byte(n.mac4), byte(n.mac4 >> 8)},
-			})
+			list = append(list, n.entry())
 		}
 	}
 	slices.SortFunc(list, func(a, b Entry) int {

@@ -3,13 +3,15 @@ package oob
 import (
 	"unsafe"
 
+	"mortise/stack/neigh"
 	"mortise/stack/socket"
 	"mortise/stack/wire"
 )
 
 // arp decides on the ARP packet of the frame at addr, which belongs to port p; n bytes follow the Ethernet header and its
 // tags. Requests for the port's address are answered, who sends them becomes known to in-band; so does who answers for a
-// request of ours, which in-band's own resolver on a port with rules sees too.
+// request of ours, which in-band's own resolver on a port with rules sees too, and a neighbour that says, to whomever, that it has
+// moved.
 //
 //oob:stage oob
 func (d *device) arp(p *port, addr, packet uintptr, n uint32) uint32 {
@@ -24,8 +26,12 @@ func (d *device) arp(p *port, addr, packet uintptr, n uint32) uint32 {
 	mac0, mac4 := a.SenderMAC0, uint32(a.SenderMAC4)
 	sender := uint32(a.SenderIP0) | uint32(a.SenderIP2)<<16
 	if p.addr == 0 || a.TargetIP != p.addr || op != wire.ARPRequest && op != wire.ARPReply {
-		if sender == p.addr && p.addr != 0 && d.mayAnswerMAC(mac0, mac4) {
-			d.event(EventConflict, p, sender, mac0, mac4) // whomever it asks for (2.4, RFC 5227)
+		if p.addr != 0 && d.mayAnswerMAC(mac0, mac4) {
+			if sender == p.addr {
+				d.event(EventConflict, p, sender, mac0, mac4) // whomever it asks for (2.4, RFC 5227)
+			} else if was0, was4, known := neigh.Resolve(neigh.PortOf(p.dev, p.vid), sender); known && (was0 != mac0 || was4 != mac4) {
+				d.event(EventNeighbour, p, sender, mac0, mac4) // another interface, or another host (RFC 826)
+			}
 		}
 		if s, ok := socket.FindRaw(p.index, wire.TypeARP); ok {
 			return d.queued(p, socket.PutFrame(s, p.index, addr, uint32(packet-addr)+n))

@@ -1,11 +1,13 @@
 package oob
 
 import (
+	"net/netip"
 	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"mortise/stack/neigh"
 	"mortise/stack/wire"
 	"mortise/stack/wire/wiretest"
 )
@@ -25,6 +27,17 @@ func TestEvents(t *testing.T) {
 	conflict.SrcIP = s.VAddr
 	elsewhere := *conflict // it asks for a third
 	elsewhere.DstIP = s.VPeer
+	known := netip.AddrFrom4(s.VPeer)
+	if err := neigh.Set(neigh.PortOf(0, uint32(s.VID)), known, s.PeerMAC, false); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { neigh.Remove(neigh.PortOf(0, uint32(s.VID)), known) })
+	same := *s.VFrom() // a neighbour that announces its address (3, RFC 5227)
+	same.DstIP = s.VPeer
+	moved := same
+	moved.Src = [6]byte{2, 0x50, 0x65, 0x65, 0x72, 2}
+	group := same
+	group.Src[0] |= 1
 	probe := s.From()
 	probe.SrcIP = [4]byte{}
 	request := func(h *wire.Header) []byte { q, _ := wiretest.Who(h, wiretest.Broadcast, s.MAC); return q }
@@ -41,6 +54,11 @@ func TestEvents(t *testing.T) {
 		{"reply, tagged", 0, wire.AppendARP(nil, s.VFrom(), 2, s.MAC), []seen{{EventNeighbour, 0, s.VID, s.VPeer, s.PeerMAC}}},
 		{"conflict", 0, request(conflict), []seen{{EventConflict, 0, s.VID, s.VAddr, s.PeerMAC}}},
 		{"conflict, of who asks for another", 0, request(&elsewhere), []seen{{EventConflict, 0, s.VID, s.VAddr, s.PeerMAC}}},
+		{"announcement", 0, request(&same), nil},
+		{"announcement, of who has moved", 0, request(&moved), []seen{{EventNeighbour, 0, s.VID, s.VPeer, moved.Src}}},
+		{"answer to another, of who has moved", 0, wire.AppendARP(nil, &moved, 2, moved.Src), []seen{{EventNeighbour, 0, s.VID, s.VPeer, moved.Src}}},
+		{"announcement, of nobody known", 1, request(&moved), nil},
+		{"announcement, of a group", 0, request(&group), nil},
 		{"probe", 0, request(probe), nil},
 		{"echo", 0, echo, nil},
 	} {
