@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"sync"
 	"testing"
+	"time"
 
 	"mortise/drivers/enet"
 	"mortise/drivers/enet/enettest"
@@ -87,7 +88,7 @@ func newBench(t *testing.T) *bench {
 	})
 	b.ok(err)
 	socket.Setup(rings.Memory, divert.Devices*divert.SlotsPerDevice, socket.Hooks{
-		Bound: oob.Bind, Consume: oob.Consume, Kick: socket.Kicked, Join: func(neigh.Port, netip.Addr, bool) error { return nil },
+		Bound: oob.Bind, GiveAfter: time.Hour, Consume: oob.Consume, Kick: socket.Kicked, Join: func(neigh.Port, netip.Addr, bool) error { return nil },
 		Listen: func(_ uint32, on bool) { b.dev.Listen(on) },
 	})
 	b.Admin, err = admin.New(b.tables(), admin.Hooks{

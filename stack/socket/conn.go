@@ -211,9 +211,8 @@ func (c *Conn) take(b []byte) (r Datagram, ok bool) {
 	return r, true
 }
 
-// giveAfter is how long the buffers of messages that were read may stay: more messages take them back meanwhile, two for each. Tests whose
-// stage is a goroutine of theirs have it later.
-var giveAfter = 10 * time.Millisecond
+// giveAfter is Hooks.GiveAfter.
+var giveAfter time.Duration
 
 // giveBack has the buffers of all messages that were read given back to their ports.
 func (c *Conn) giveBack() {

@@ -86,6 +86,9 @@ type Hooks struct {
 	Join func(port neigh.Port, group netip.Addr, member bool) error
 	// JoinMAC lets frames to an Ethernet group address in from a port, or no longer. nil: there are no such sockets.
 	JoinMAC func(port neigh.Port, group [6]byte, member bool) error
+	// GiveAfter is how long the buffers of messages that goroutines have read may stay: more messages take them back meanwhile, two for
+	// each. 0: 10 ms. Tests whose stage is a goroutine of theirs have it later.
+	GiveAfter time.Duration
 }
 
 // Setup gives the sockets their memory: the slots from first on are the pools'.
@@ -95,6 +98,9 @@ func Setup(m frame.Memory, firstSlot uint32, h Hooks) {
 	memory = m
 	state.consume, state.times, state.joinMAC = h.Consume, h.Times, h.JoinMAC
 	state.bound, state.join, state.kick, state.listen = h.Bound, h.Join, h.Kick, h.Listen
+	if giveAfter = h.GiveAfter; giveAfter == 0 {
+		giveAfter = 10 * time.Millisecond
+	}
 	state.stock = nil
 	for s := m.Slots; s > firstSlot; s-- {
 		state.stock = append(state.stock, s-1)
