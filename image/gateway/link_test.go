@@ -8,10 +8,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mortise/stack/admin"
 	"mortise/stack/gateway"
 	"mortise/stack/wire"
+	"mortise/tools/qemu"
 )
 
 // neighbours returns whom the oob stage knows on a port: "ADDRESS at MAC", and " for good" behind a permanent one.
@@ -165,4 +167,23 @@ func testNeighbourMoves(t *testing.T, m mode) {
 		t.Errorf("solicit = %d %s, want %s", code, body, want)
 	}
 	at(again)
+}
+
+// TestNeighbourGone: a neighbour of an oob port that is heard no more is asked for it, itself, three times, and then is not known any more.
+func TestNeighbourGone(t *testing.T) {
+	t.Parallel()
+	r := boot(t, envInject, options{console: true, icount: &qemu.Icount{Shift: 3}}) // a minute in which nothing happens takes no time
+	for n := range 3 {
+		asks := func(b []byte) bool {
+			return len(b) >= 42 && b[13] == 6 && b[21] == 1 && [4]byte(b[38:42]) == rtPeer && [6]byte(b[:6]) == peerMAC
+		}
+		if r.await(time.Minute, asks) == nil {
+			t.Fatalf("asked %d times", n)
+		}
+	}
+	r.eventually("no neighbour", func() bool {
+		r.typed("net query -i rt0")
+		log, err := r.process.Serial()
+		return err == nil && strings.Contains(log, "  0 neighbours, 0 address conflicts")
+	})
 }

@@ -158,8 +158,10 @@ func (g *gatewayImage) joinMAC(port neigh.Port, group [6]byte, member bool) erro
 }
 
 // neighbour keeps the front cache of the oob stage as in-band's cache is.
-func (g *gatewayImage) neighbour(n inband.Neighbour) {
-	if err := g.admin.Learned(n.Device, n.VID, n.Addr, n.MAC, n.Gone); err != nil {
+func (g *gatewayImage) neighbour(n inband.Neighbour) (followed bool) {
+	followed, err := g.admin.Learned(n.Device, n.VID, n.Addr, n.MAC, n.Gone)
+	if err != nil {
 		log.Printf("%s: %v", g.tables.Devices[n.Device].Name, err)
 	}
+	return followed
 }

@@ -106,6 +106,7 @@ type port struct {
 	solicit []netip.Addr // by the configuration, when the link comes
 	known   []netip.Addr // who was known when the link went
 
+	full      atomic.Bool // the front cache had no place for a neighbour once
 	conflicts atomic.Uint64
 	last      atomic.Pointer[Conflict]
 }

@@ -72,6 +72,14 @@ func (b *bench) Remove(path string) error {
 // numbers of the bench's in-band ports: more than there are places for oob ports.
 const firstVID, lastVID = 43, 52
 
+// learn has in-band learn of a neighbour.
+func (b *bench) learn(dev int, vid uint16, addr netip.Addr, mac [6]byte, gone bool) (followed bool) {
+	b.Helper()
+	followed, err := b.Admin.Learned(dev, vid, addr, mac, gone)
+	b.ok(err)
+	return followed
+}
+
 func newBench(t *testing.T) *bench {
 	b := &bench{T: t, site: wiretest.DefaultSite(), moving: func() {}, answers: map[uint16]bool{}, added: map[uint16]string{}, taps: map[uint16]func([]byte){}, stored: map[string][]byte{}, asked: map[uint32]int{}}
 	rings := enettest.NewRings(t, divert.Devices*divert.SlotsPerDevice+buffers)

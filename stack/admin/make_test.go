@@ -54,7 +54,7 @@ func TestMake(t *testing.T) {
 		t.Errorf("routes: %v", b.Routes())
 	}
 	peer := netip.MustParseAddr("10.0.77.9")
-	b.ok(b.Learned(0, 77, peer, [6]byte{2, 0, 0, 0, 0, 9}, false))
+	b.learn(0, 77, peer, [6]byte{2, 0, 0, 0, 0, 9}, false)
 	b.ok(b.SetNeighbour("rt0.77", netip.MustParseAddr("10.0.77.10"), [6]byte{2, 0, 0, 0, 0, 10}))
 	if n := b.Conflicted(0, 77, p77(), [6]byte{2}); n != 1 {
 		t.Errorf("%d conflicts", n)

@@ -171,33 +171,40 @@ func (a *Admin) addVia(t neigh.Table) error {
 	return nil
 }
 
-// Learned is for what in-band learns of a neighbour, or forgets. It takes no lock of this package, and does not wait. That another
-// than a permanent entry says answers for an address is a conflict, and an error the first time.
-func (a *Admin) Learned(dev int, vid uint16, addr netip.Addr, mac [6]byte, gone bool) error {
+// Learned is for what in-band learns of a neighbour, or forgets. It takes no lock of this package, and does not wait. followed says that
+// the front cache has it as in-band has: a permanent entry stays as it is, and that another than it says answers for the address is
+// a conflict. That, and that the cache is full, is an error the first time.
+func (a *Admin) Learned(dev int, vid uint16, addr netip.Addr, mac [6]byte, gone bool) (followed bool, err error) {
 	if dev < 0 {
-		return nil
+		return false, nil
 	}
 	p := a.byID(neigh.PortOf(uint32(dev), uint32(vid)))
 	switch {
 	case p == nil:
-		return nil
+		return false, nil
 	case gone:
 		neigh.Forget(p.id(), addr)
-		return nil
+		return false, nil
 	case !p.live.Load():
-		return nil
+		return false, nil
 	}
 	if e, ok := neigh.Find(p.id(), addr); ok && e.Permanent {
 		if e.MAC != mac && p.conflict(addr, mac) == 1 {
-			return fmt.Errorf("%s: %v is at %s by a permanent entry, but %s says that it is its address", p.name, addr, macText(e.MAC), macText(mac))
+			return false, fmt.Errorf("%s: %v is at %s by a permanent entry, but %s says that it is its address", p.name, addr, macText(e.MAC), macText(mac))
 		}
-		return nil
+		return false, nil
 	}
-	err := neigh.Set(p.id(), addr, mac, false)
+	if err := neigh.Set(p.id(), addr, mac, false); err != nil {
+		if errors.Is(err, neigh.ErrFull) && p.full.Swap(true) {
+			err = nil
+		}
+		return false, err
+	}
 	if !p.live.Load() { // and what took it down has purged the cache, maybe before
 		neigh.Forget(p.id(), addr)
+		return false, nil
 	}
-	return err
+	return true, nil
 }
 
 // SetNeighbour makes mac a port's permanent neighbour at addr.

@@ -102,14 +102,19 @@ func TestPermanent(t *testing.T) {
 	addr := netip.MustParseAddr("10.0.42.9")
 	pinned, other := [6]byte{2, 0, 0, 0, 0, 9}, [6]byte{2, 0, 0, 0, 0, 10}
 	b.ok(b.SetNeighbour("rt0.42", addr, pinned))
-	b.ok(b.Learned(0, 42, addr, pinned, false))
+	if b.learn(0, 42, addr, pinned, false) {
+		t.Error("a permanent neighbour is followed")
+	}
+	if !b.learn(0, 42, addr.Next(), other, false) {
+		t.Error("a neighbour is not followed")
+	}
 	if c := b.Conflicts(); len(c) != 0 {
 		t.Errorf("conflicts with who it is: %v", c)
 	}
-	if err := b.Learned(0, 42, addr, other, false); err == nil || !strings.Contains(err.Error(), "02:00:00:00:00:09") {
+	if _, err := b.Learned(0, 42, addr, other, false); err == nil || !strings.Contains(err.Error(), "02:00:00:00:00:09") {
 		t.Errorf("another at a permanent neighbour's address: %v", err)
 	}
-	b.ok(b.Learned(0, 42, addr, other, false)) // said once
+	b.learn(0, 42, addr, other, false) // said once
 	want := []admin.Conflict{{Port: "rt0.42", Address: addr, MAC: "02:00:00:00:00:0a", Seen: 2}}
 	if got := b.Conflicts(); !slices.Equal(got, want) {
 		t.Errorf("conflicts: %v, want %v", got, want)
@@ -120,7 +125,7 @@ func TestPermanent(t *testing.T) {
 	if want := (admin.Neighbour{Port: "rt0.42", Address: addr, MAC: "02:00:00:00:00:09", Permanent: true, Heard: "02:00:00:00:00:0a"}); n != want {
 		t.Errorf("Solicit = %v, want %v", n, want)
 	}
-	b.ok(b.Learned(0, 42, addr, [6]byte{}, true))
+	b.learn(0, 42, addr, [6]byte{}, true)
 	if e, ok := neigh.Find(neigh.PortOf(0, 42), addr); !ok || e.MAC != pinned || !e.Permanent {
 		t.Errorf("the front cache has %+v, %v", e, ok)
 	}
@@ -145,7 +150,7 @@ func TestLearnedWhileDown(t *testing.T) {
 	for range 7 {
 		learns.Go(func() {
 			for !stop.Load() {
-				_ = b.Learned(0, 42, addr, [6]byte{2, 0, 0, 0, 0, 9}, false)
+				_, _ = b.Learned(0, 42, addr, [6]byte{2, 0, 0, 0, 0, 9}, false)
 			}
 		})
 	}
@@ -164,4 +169,23 @@ func TestLearnedWhileDown(t *testing.T) {
 	}
 	stop.Store(true)
 	learns.Wait()
+}
+
+// Neighbours that find no place in the front cache are not followed, which is said once.
+func TestLearnedTooMany(t *testing.T) {
+	b := newBench(t)
+	t.Cleanup(func() { b.Flush() })
+	var told, refused int
+	for i := range 2 * neigh.Neighbours {
+		followed, err := b.Learned(0, 0, netip.AddrFrom4([4]byte{10, 0, byte(i >> 8), byte(i)}), [6]byte{2, 0, 0, 0, 0, 9}, false)
+		if err != nil {
+			told++
+		}
+		if !followed {
+			refused++
+		}
+	}
+	if told != 1 || refused < neigh.Neighbours {
+		t.Errorf("%d of %d were refused, and %d times that was said", refused, 2*neigh.Neighbours, told)
+	}
 }

@@ -198,7 +198,7 @@ func TestPlaces(t *testing.T) {
 func TestLink(t *testing.T) {
 	b := newBench(t)
 	peer, pinned := netip.MustParseAddr("10.0.42.5"), netip.MustParseAddr("10.0.42.77")
-	b.ok(b.Learned(0, 42, peer, [6]byte{2, 0, 0, 0, 0, 5}, false))
+	b.learn(0, 42, peer, [6]byte{2, 0, 0, 0, 0, 5}, false)
 	s, err := socket.OpenUDP(socket.Options{Local: netip.MustParseAddrPort("0.0.0.0:5000")})
 	b.ok(err)
 	compose := func(addr netip.Addr, want socket.Status) {
@@ -223,7 +223,7 @@ func TestLink(t *testing.T) {
 	if got, want := fmt.Sprint(b.forgot), "[0.0 all 0.42 all]"; got != want { // in-band is to ask anew, too
 		t.Errorf("in-band forgot the neighbours of %s, want %s", got, want)
 	}
-	b.ok(b.Learned(0, 42, peer, [6]byte{2, 0, 0, 0, 0, 5}, false)) // in-band is late: not taken
+	b.learn(0, 42, peer, [6]byte{2, 0, 0, 0, 0, 5}, false) // in-band is late: not taken
 	if list, _ := b.Neighbours(""); len(list) != 1 {
 		t.Errorf("neighbours with the link down: %v", list)
 	}

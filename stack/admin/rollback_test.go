@@ -36,7 +36,7 @@ func TestDisableThatFails(t *testing.T) {
 			s, err := socket.OpenUDP(socket.Options{Local: netip.MustParseAddrPort("0.0.0.0:5000")})
 			b.ok(err)
 			b.hear(tc.vid, 5000)
-			b.ok(b.Learned(0, tc.vid, netip.AddrFrom4([4]byte{10, 0, byte(tc.vid), 5}), [6]byte{2, 0, 0, 0, 0, 5}, false))
+			b.learn(0, tc.vid, netip.AddrFrom4([4]byte{10, 0, byte(tc.vid), 5}), [6]byte{2, 0, 0, 0, 0, 5}, false)
 			b.ok(b.Capture(capture.Options{Name: "a", Port: tc.port}))
 			b.Link(0, !tc.down)
 			before := b.settings()

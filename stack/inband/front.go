@@ -24,9 +24,9 @@ type Neighbour struct {
 	Gone   bool // no longer known, or no longer answering
 }
 
-// OnNeighbour calls f for each change of a neighbour on any port, from now on. It is called before Start. f is called on
-// gVisor's goroutines, and must not wait.
-func (s *Stack) OnNeighbour(f func(Neighbour)) { s.nud.tell = f }
+// OnNeighbour calls f for each change of a neighbour on any port, from now on. f reports whether the neighbour is followed: whoever is
+// is verified. It is called before Start. f is called on gVisor's goroutines, and must not wait.
+func (s *Stack) OnNeighbour(f func(Neighbour) (followed bool)) { s.nud.tell = f }
 
 // ErrNoNeighbour says that nobody answered for an address.
 var ErrNoNeighbour = errors.New("no answer")
@@ -85,12 +85,12 @@ func (s *Stack) portOf(device int, vid uint16) (*Port, tcpip.NICID, error) {
 // nud follows the neighbours of gVisor's interfaces (neighbour unreachability detection, RFC 4861 7.3, which gVisor applies to ARP).
 // tell may be nil.
 //
-// gVisor verifies only whom this stack itself sends to. To the neighbours of an oob port the oob stage sends, unseen. So each of
-// them is verified when gVisor is no longer sure of it (15 to 45 s after it was heard last): after 5 s it is asked up to three times,
-// 1 s apart, and is gone when it does not answer.
+// gVisor verifies only whom this stack itself sends to. To those that the oob stage follows it sends, unseen. So each of them is verified
+// when gVisor is no longer sure of it (15 to 45 s after it was heard last): after 5 s it is asked up to three times, 1 s apart, and is
+// gone when it does not answer.
 type nud struct {
 	stack *Stack
-	tell  func(Neighbour)
+	tell  func(Neighbour) (followed bool)
 
 	mu      sync.Mutex                 // held while an entry is doubted
 	doubted atomic.Pointer[doubtedFor] // whose removal is not told
@@ -127,25 +127,25 @@ func (n *nud) OnNeighborRemoved(id tcpip.NICID, e stack.NeighborEntry) {
 
 // changed is called with the entry locked.
 func (n *nud) changed(id tcpip.NICID, e stack.NeighborEntry) {
-	n.tellOf(id, e.Addr, e.LinkAddr, e.State == stack.Unreachable)
-	if p := n.stack.byNIC(id); e.State == stack.Stale && p != nil && p.oob.Load() {
+	if n.tellOf(id, e.Addr, e.LinkAddr, e.State == stack.Unreachable) && e.State == stack.Stale {
 		go n.stack.net.GetLinkAddress(id, e.Addr, tcpip.Address{}, ipv4.ProtocolNumber, nil)
 	}
 }
 
-func (n *nud) tellOf(id tcpip.NICID, addr tcpip.Address, link tcpip.LinkAddress, gone bool) {
+func (n *nud) tellOf(id tcpip.NICID, addr tcpip.Address, link tcpip.LinkAddress, gone bool) (followed bool) {
 	p := n.stack.byNIC(id)
 	if n.tell == nil || p == nil || addr.Len() != header.IPv4AddressSize {
-		return
+		return false
 	}
 	v := Neighbour{VID: p.vid, Addr: netip.AddrFrom4(addr.As4()), Gone: gone}
 	if copy(v.MAC[:], link); len(link) != len(v.MAC) && !gone {
-		return // being asked for
+		return false // being asked for
 	}
 	for i, d := range n.stack.devices {
 		if d == p.device {
 			v.Device = i
-			n.tell(v)
+			return n.tell(v)
 		}
 	}
+	return false
 }

@@ -22,15 +22,17 @@ type told struct {
 	mu   sync.Mutex
 	last inband.Neighbour
 	n    int
+	lost bool // it is not followed
 }
 
-func (f *told) tell(n inband.Neighbour) {
+func (f *told) tell(n inband.Neighbour) (followed bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if n.Addr == front {
 		f.last = n
 		f.n++
 	}
+	return n.Addr == front && !f.lost
 }
 
 func (f *told) is(mac gateway.MAC, gone bool) bool {
@@ -39,8 +41,7 @@ func (f *told) is(mac gateway.MAC, gone bool) bool {
 	return f.n > 0 && f.last.Gone == gone && (gone || f.last.MAC == mac)
 }
 
-// followed is a stack whose port of VLAN 42 is the oob stage's, and that has just learned that front is at peerMAC. It verifies
-// neighbours ever so fast.
+// followed is a stack that has just learned that front is at peerMAC, which is followed. It verifies neighbours ever so fast.
 func followed(t *testing.T) (*inband.Stack, *link, *told) {
 	l, f := newLink("rt0", 1), new(told)
 	s, err := inband.New(rt0(), l)
@@ -58,7 +59,6 @@ func followed(t *testing.T) (*inband.Stack, *link, *told) {
 	s.OnNeighbour(f.tell)
 	s.Start()
 	t.Cleanup(s.Close)
-	s.SetOob(0, 42, true)
 	if !s.Learn(0, 42, front.As4(), peerMAC) || !f.is(peerMAC, false) {
 		t.Fatalf("learned: %+v", f.last)
 	}
@@ -98,8 +98,8 @@ func TestSolicitAsks(t *testing.T) {
 	}
 }
 
-// A neighbour of an oob port is verified although in-band has nothing to send to it, and is gone when it does not answer. One of an
-// in-band port is not.
+// A neighbour that is followed is verified although in-band has nothing to send to it, and is gone when it does not answer. Another is
+// not.
 func TestVerified(t *testing.T) {
 	s, l, f := followed(t)
 	unicast := func(b []byte) bool { return isARP(1)(b) && gateway.MAC(b[:6]) == peerMAC }
@@ -112,12 +112,14 @@ func TestVerified(t *testing.T) {
 	}
 	wait(t, "its end", func() bool { return f.is(gateway.MAC{}, true) })
 
-	s.SetOob(0, 42, false)
+	f.mu.Lock()
+	f.lost = true
+	f.mu.Unlock()
 	s.Learn(0, 42, front.As4(), peerMAC)
 	before := l.count(isARP(1))
 	time.Sleep(300 * time.Millisecond)
 	if n := l.count(isARP(1)); n != before || !f.is(peerMAC, false) {
-		t.Errorf("%d requests for a neighbour of an in-band port, and %+v", n-before, f.last)
+		t.Errorf("%d requests for a neighbour that is not followed, and %+v", n-before, f.last)
 	}
 }
 
