@@ -181,7 +181,8 @@ func New(t *gateway.Tables, hooks Hooks) (*Admin, error) {
 	return a, nil
 }
 
-// list notes which ports there are: each device's, in the order of the configuration, behind them those made since; the loopback port last.
+// list notes which ports there are: each device's, in the order of the configuration, behind them those made since; the loopback port last. Sockets
+// may be bound to their addresses.
 func (a *Admin) list() {
 	var all []*port
 	for _, d := range a.devices {
@@ -189,6 +190,11 @@ func (a *Admin) list() {
 	}
 	all = append(all, a.loop)
 	a.all.Store(&all)
+	addresses := map[neigh.Port]netip.Prefix{}
+	for _, p := range all {
+		addresses[p.id()] = p.address
+	}
+	socket.SetAddresses(addresses)
 }
 
 // ports returns all ports.

@@ -284,7 +284,12 @@ func TestMakeUnderSockets(t *testing.T) {
 	b := newBench(t)
 	wild, err := socket.OpenUDP(socket.Options{Local: netip.MustParseAddrPort("0.0.0.0:5000")})
 	b.ok(err)
-	exact, err := socket.OpenUDP(socket.Options{Local: netip.MustParseAddrPort("10.0.77.1:5001")})
+	address := socket.Options{Local: netip.MustParseAddrPort("10.0.77.1:5001")}
+	if _, err := socket.OpenUDP(address); !errors.Is(err, socket.ErrAddress) {
+		t.Errorf("a socket of an address that no port has: %v", err)
+	}
+	address.FreeBind = true
+	exact, err := socket.OpenUDP(address)
 	b.ok(err)
 	name := neigh.PortOf(0, 77)
 	if _, err := socket.OpenUDP(socket.Options{Local: netip.MustParseAddrPort("0.0.0.0:5002"), Device: &name}); !errors.Is(err, socket.ErrNoPort) {
@@ -292,6 +297,9 @@ func TestMakeUnderSockets(t *testing.T) {
 	}
 	for range 3 {
 		b.ok(b.Make(made(77)))
+		behind, err := socket.OpenUDP(socket.Options{Local: netip.MustParseAddrPort("10.0.77.1:5003")})
+		b.ok(err)
+		b.ok(behind.Close())
 		raw, err := socket.OpenRaw(0x8892, socket.Options{Device: &name})
 		b.ok(err)
 		if named, err := socket.Named("rt0.77"); err != nil || *named != name {
@@ -311,6 +319,41 @@ func TestMakeUnderSockets(t *testing.T) {
 		b.ok(raw.Close())
 		_, err = b.Disable("rt0.77")
 		b.ok(err)
+	}
+}
+
+// A socket of the address of a port that is in-band's gets what comes there once the port is an oob port; one of a port that has gone is refused.
+func TestBindToPorts(t *testing.T) {
+	b := newBench(t)
+	at := func(s string) socket.Options { return socket.Options{Local: netip.MustParseAddrPort(s)} }
+	s, err := socket.OpenUDP(at("10.0.43.1:5000"))
+	b.ok(err)
+	b.hear(43, 5000)
+	if s.Readable() != 0 {
+		t.Error("the socket got what is in-band's")
+	}
+	b.ok(b.Enable("rt0.43", 16))
+	b.hear(43, 5000)
+	if m, status := s.Receive(); status != socket.OK {
+		t.Errorf("the port's first datagram: %v", status)
+	} else {
+		m.Release()
+	}
+	b.ok(b.Make(made(77)))
+	_, err = b.Disable("rt0.77")
+	b.ok(err)
+	for _, gone := range []string{"10.0.77.1:5000", "10.0.77.255:5000"} {
+		if _, err := socket.OpenUDP(at(gone)); !errors.Is(err, socket.ErrAddress) || !strings.Contains(err.Error(), "is no address of an oob port") {
+			t.Errorf("bind to %s, whose port has gone: %v", gone, err)
+		}
+	}
+	for _, there := range []string{"10.0.44.255:5000", "10.0.52.1:5000", "127.0.0.1:5000"} {
+		s, err := socket.OpenUDP(at(there))
+		if err != nil {
+			t.Errorf("bind to %s: %v", there, err)
+			continue
+		}
+		b.ok(s.Close())
 	}
 }
 

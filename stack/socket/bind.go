@@ -8,8 +8,8 @@ import (
 	"mortise/stack/neigh"
 )
 
-// OpenUDP opens a UDP socket, bound to o.Local: its address may be none (any) or an oob port's, a group's that it joins, or
-// the broadcast; its UDP port is not 0.
+// OpenUDP opens a UDP socket, bound to o.Local: its address may be none (any) or a port's of those that there are, a group's that it joins, or
+// a broadcast; its UDP port is not 0. An address of no port is refused (ErrAddress) unless o.FreeBind asks for it.
 //
 //oob:stage inband
 func OpenUDP(o Options) (Socket, error) {
@@ -23,10 +23,11 @@ func OpenUDP(o Options) (Socket, error) {
 	if err != nil {
 		return 0, err
 	}
-	q.addr, q.port = neigh.Wire(o.Local.Addr()), uint32(o.Local.Port())
-	if !isMany(q.addr) {
-		q.from = q.addr
+	if err := o.checkLocal(); err != nil {
+		return 0, fmt.Errorf("socket: bind to %v: %w", o.Local, err)
 	}
+	q.addr, q.port = neigh.Wire(o.Local.Addr()), uint32(o.Local.Port())
+	q.from = origin(q.addr)
 	if len(o.Groups) != 0 {
 		return 0, fmt.Errorf("socket: Ethernet groups are for raw sockets: a UDP socket joins the group that it is bound to: %w", ErrOption)
 	}
@@ -71,16 +72,6 @@ func ipv4(a netip.AddrPort) (netip.AddrPort, error) {
 		return a, fmt.Errorf("%v: want an IPv4 address: %w", a, ErrOption)
 	}
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), nil
-}
-
-// isMany reports whether an address is a group's or a broadcast on a port's network.
-func isMany(addr uint32) bool {
-	for i := range ports {
-		if p := &ports[i]; p.addr != 0 && addr == p.addr|^p.mask {
-			return true
-		}
-	}
-	return isGroup(addr) || addr == ^uint32(0)
 }
 
 // link puts socket s into the list of its UDP port.

@@ -21,12 +21,16 @@ var (
 	ErrFull   = errors.New("no socket left")
 	ErrNoPort = errors.New("no such oob port")
 	ErrOption = errors.New("invalid option")
+	// ErrAddress: no port has the address that the socket is to be bound to. See Options.FreeBind.
+	ErrAddress = errors.New("address not available")
 )
 
 // Options say what a socket is like. Of the zero value, task 0 reads.
 type Options struct {
 	Task  uint32 // the task that reads it, or task.NoTask
 	Local netip.AddrPort
+	// FreeBind allows an address in Local that no port has: one that is made later, as an example. Until then nothing comes.
+	FreeBind bool
 	// Device binds the socket to an oob port; nil: any. Groups, broadcasts and raw sockets need one.
 	Device *neigh.Port
 	Queue  int // 1 to QueueSize messages; 0: QueueSize
@@ -67,6 +71,8 @@ var state struct {
 	listen    func(dev uint32, on bool)
 	listening [MaxListeners]uint32 // their devices
 	times     func(dev uint32) bool
+	addresses map[neigh.Port]netip.Prefix // as SetAddresses has it
+	networks  [MaxPorts]netip.Prefix      // of the ports that SetPort has brought
 }
 
 // Hooks are what sockets need of the companion core. They are called in-band.
@@ -101,7 +107,7 @@ func Setup(m frame.Memory, firstSlot uint32, h Hooks) {
 	if giveAfter = h.GiveAfter; giveAfter == 0 {
 		giveAfter = 10 * time.Millisecond
 	}
-	state.stock = nil
+	state.stock, state.addresses = nil, nil
 	for s := m.Slots; s > firstSlot; s-- {
 		state.stock = append(state.stock, s-1)
 	}

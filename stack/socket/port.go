@@ -98,6 +98,8 @@ func SetPort(i uint32, c Port) error {
 	p.src0 = uint32(m[0]) | uint32(m[1])<<8 | uint32(m[2])<<16 | uint32(m[3])<<24
 	p.src4 = uint32(m[4]) | uint32(m[5])<<8
 	p.tci = c.Name.VID()
+	state.networks[i] = c.Addr
+	origins()
 	p.listeners = 0
 	for at, s := range listeners {
 		if s != 0 && socks[s-1].device == i+1 {
@@ -172,7 +174,7 @@ func RemovePort(i uint32) error {
 	}
 	drainPool(&p.pool)
 	*p = port{tally: p.tally}
-	state.texts[i] = ""
+	state.texts[i], state.networks[i] = "", netip.Prefix{}
 	return nil
 }
 

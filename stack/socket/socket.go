@@ -18,7 +18,7 @@
 //
 // Sockets of this machine reach each other by the loopback port (loop.go), without a device.
 //
-// Stage: oob.go, input.go, output.go, fragment.go, long.go, ident.go, piece.go, loop.go, listen.go and writable.go run oob; inband.go (sockets), bind.go and raw.go (who gets
+// Stage: oob.go, input.go, output.go, fragment.go, long.go, ident.go, piece.go, loop.go, listen.go and writable.go run oob; inband.go (sockets), bind.go, address.go and raw.go (who gets
 // what), port.go, list.go and conn.go in-band. Follows: RFC 768 (UDP, 1980), RFC 791 (IPv4, 1981), RFC 1112 (multicast, 1989),
 // RFC 1122 (hosts, 1989). Does not support: TCP, IPv6, IP options.
 package socket
