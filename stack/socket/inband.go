@@ -198,15 +198,16 @@ func (q *sock) mark(o *Options) {
 	mmio.Store(&q.whole, whole)
 }
 
-// Remark changes TTL, MulticastTTL, TOS, PCP and DontFragment of what the socket composes from now on; other options stay as they are.
+// Remark changes TTL, MulticastTTL, TOS, PCP and DontFragment of what the socket sends from now on, of a raw socket PCP alone; other options stay as they
+// are.
 //
 //oob:stage inband
 func (s Socket) Remark(o Options) error {
 	state.Lock()
 	defer state.Unlock()
 	q := &socks[s%Max]
-	if q.kind != udp {
-		return fmt.Errorf("socket: remark: not a UDP socket: %w", ErrOption)
+	if q.kind == closed {
+		return fmt.Errorf("socket: remark: %w", Closed)
 	}
 	if err := o.checkMarks(); err != nil {
 		return err

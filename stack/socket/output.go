@@ -2,7 +2,6 @@ package socket
 
 import (
 	"mortise/stack/core"
-	"mortise/stack/frame"
 	"mortise/stack/neigh"
 	"mortise/stack/wire"
 )
@@ -205,7 +204,7 @@ func (m *Message) failed(q *sock, why Status) Status {
 //go:nosplit
 func (s Socket) Reply(m *Message, n uint32) Status {
 	q := s.get()
-	if q.kind != udp || m.packet == 0 {
+	if q.kind != udp || m.packet < wire.EthernetLen {
 		if q.kind != udp {
 			return m.failed(q, Closed)
 		}
@@ -229,66 +228,4 @@ func (p *port) turn(e *wire.Ethernet, ip *wire.Datagram, ttl uint32) {
 	ip.Ports = pair<<16 | pair>>16
 	ip.Dst, ip.Src = ip.Src, p.addr
 	ip.Proto = ttl | wire.ProtoUDP<<8
-}
-
-// ComposeFrame gives m a buffer of the port that the raw socket is bound to, for a whole frame from the destination address on.
-//
-//oob:stage oob
-func (s Socket) ComposeFrame(m *Message) Status {
-	q := s.get()
-	i := q.device - 1
-	if q.kind < raw || i >= MaxPorts {
-		return Closed
-	}
-	p := &ports[i]
-	if p.up == 0 {
-		return Down
-	}
-	slot, ok := p.pool.Get()
-	if !ok {
-		p.pool.NoneToSend()
-		q.count[FailedSend]++
-		return NoBuffer
-	}
-	m.Data, m.Len = memory.Frame(slot), frame.MaxLen
-	m.Peer, m.PeerPort, m.Local, m.packet = 0, 0, 0, 0
-	m.Queued, m.Delivered = 0, 0
-	m.slot, m.port = slot, i
-	return OK
-}
-
-// SendFrame hands the frame of n bytes in m, composed or received, to the device of the port it belongs to, as it is. The caller
-// no longer owns it: also when it returns an error.
-//
-//oob:stage oob
-func (s Socket) SendFrame(m *Message, n uint32) Status {
-	q := s.get()
-	if n-wire.EthernetLen > frame.MaxLen-wire.EthernetLen {
-		return m.failed(q, TooLong)
-	}
-	if n < wire.MinLen {
-		addr := memory.Frame(m.slot)
-		wire.Zero(addr+uintptr(n), addr+wire.MinLen)
-		n = wire.MinLen
-	}
-	p := &ports[m.port%(2*tablePorts)]
-	if p.up != wired {
-		switch p.up {
-		case down:
-			return m.failed(q, Down)
-		case looped:
-			p.loopFrame(q, m, n)
-			return OK
-		}
-		q.ask(p)
-	}
-	empty, ok := core.Submit(p.name.Dev(), m.slot, n)
-	if !ok {
-		return m.failed(q, Busy)
-	}
-	p.pool.Put(empty)
-	q.count[Sent]++
-	p.tally.sent++
-	p.tally.txBytes += n
-	return OK
 }

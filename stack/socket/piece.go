@@ -5,6 +5,7 @@ import (
 
 	"mortise/stack/frame"
 	"mortise/stack/reassembly"
+	"mortise/stack/wire"
 )
 
 // A message's payload in pieces: Write gathers what a task has in several places, Read scatters it, Skip passes over it. All three go on from
@@ -127,7 +128,7 @@ func (m *Message) Rewind() {
 		return
 	}
 	start := memory.Frame(m.slot) + uintptr(m.packet)
-	if m.packet != 0 {
+	if m.packet >= wire.EthernetLen {
 		start += headers
 	}
 	m.Len += uint32(m.Data - start)

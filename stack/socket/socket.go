@@ -18,7 +18,7 @@
 //
 // Sockets of this machine reach each other by the loopback port (loop.go), without a device.
 //
-// Stage: oob.go, input.go, output.go, fragment.go, long.go, ident.go, piece.go, loop.go, listen.go and writable.go run oob; inband.go (sockets), bind.go, address.go and raw.go (who gets
+// Stage: oob.go, input.go, output.go, frame.go, fragment.go, long.go, ident.go, piece.go, loop.go, listen.go and writable.go run oob; inband.go (sockets), bind.go, address.go and raw.go (who gets
 // what), port.go, list.go and conn.go in-band. Follows: RFC 768 (UDP, 1980), RFC 791 (IPv4, 1981), RFC 1112 (multicast, 1989),
 // RFC 1122 (hosts, 1989). Does not support: TCP, IPv6, IP options.
 package socket
@@ -66,6 +66,8 @@ const (
 	Busy               // the device has no room to send: try again
 	Closed             // the socket is not open, or of another kind
 	Unstamped          // the socket has no timestamps of that kind: Options.Timestamps
+	Invalid            // the frame is shorter than its header, or from a group
+	WrongTag           // the frame has a tag that is not its port's, or the port's where the stage writes it
 	NumStatuses
 )
 
@@ -73,7 +75,7 @@ const (
 var statusText = [NumStatuses]string{
 	"ok", "nothing has come", "no buffer", "no route through an oob port", "the neighbour is not solicited", "no destination",
 	"message too long", "the port is down", "the device is busy", "the socket is closed",
-	"timestamps are not enabled on the socket",
+	"timestamps are not enabled on the socket", "the frame has no valid header", "the frame's tag is not its port's, or is the stage's to write",
 }
 
 // The kinds of socket.
@@ -108,7 +110,7 @@ type Message struct {
 
 	device, source uint32 // when the device had it, and where that is from: see Times
 	slot           uint32
-	packet         uint32 // offset of the IPv4 header in the frame
+	packet         uint32 // offset of the IPv4 header in the frame; of a whole frame: where it begins, a tag's length behind if it has yet to get one
 	port           uint32 // index of the oob port; of a datagram in fragments their number from partsShift on
 	last           uint32 // then: the slot of the last one
 }

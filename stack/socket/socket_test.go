@@ -137,12 +137,12 @@ func TestRaw(t *testing.T) {
 	if got := s.ComposeFrame(&m); got != socket.OK {
 		t.Fatal(got)
 	}
-	short := frame(b.site.VID, 0x88a4)[:30]
-	write(&m, short)
+	short := frame(b.site.VID, 0x88a4)[:34]
+	write(&m, slices.Delete(bytes.Clone(short), 12, 16))
 	if got := s.SendFrame(&m, 30); got != socket.OK {
 		t.Fatal(got)
 	}
-	want := [][]byte{frame(b.site.VID, 0x88a4), append(short, make([]byte, 30)...)}
+	want := [][]byte{frame(b.site.VID, 0x88a4), append(short, make([]byte, 26)...)}
 	if sent := b.nic.Sent(); !slices.EqualFunc(sent, want, bytes.Equal) {
 		t.Errorf("sent %x, want %x", sent, want)
 	}
