@@ -154,7 +154,7 @@ func (s Socket) Connect(peer netip.AddrPort) error {
 	defer state.Unlock()
 	q := &socks[s%Max]
 	if q.kind != udp {
-		return fmt.Errorf("socket: connect to %v: %w", peer, ErrOption)
+		return fmt.Errorf("socket: connect to %v: %w", peer, q.notUDP())
 	}
 	if peer.IsValid() && (neigh.Wire(peer.Addr()) == 0 || peer.Port() == 0) {
 		return fmt.Errorf("socket: connect to %v: want an IPv4 address and a port: %w", peer, ErrOption)

@@ -22,6 +22,7 @@ import (
 // so is the want of room; with one, WriteTo waits for room that long.
 type Conn struct {
 	s      Socket
+	frames bool // it is a raw socket's
 	local  netip.AddrPort
 	reader sync.Mutex
 	notify chan struct{}
@@ -91,7 +92,9 @@ func ListenFrames(etherType uint16, o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newConn(s, netip.AddrPort{}), nil
+	c := newConn(s, netip.AddrPort{})
+	c.frames = true
+	return c, nil
 }
 
 func newConn(s Socket, local netip.AddrPort) *Conn {
@@ -281,11 +284,11 @@ func (c *Conn) wait(d *deadline, notice <-chan struct{}) error {
 // up to a deadline to write.
 func (c *Conn) WriteTo(b []byte, to net.Addr) (int, error) {
 	u, ok := to.(*net.UDPAddr)
-	if !ok {
+	if !ok && !c.frames {
 		return 0, &net.OpError{Op: "write", Net: "udp", Source: c.LocalAddr(), Addr: to, Err: errors.New("not a UDP address")}
 	}
 	err := error(NoPeer) // an address without one is not the zero address
-	if u.AddrPort().IsValid() {
+	if c.frames || u.AddrPort().IsValid() {
 		err = c.WriteToAddrPort(b, u.AddrPort())
 	}
 	if err != nil {
@@ -298,6 +301,8 @@ func (c *Conn) WriteTo(b []byte, to net.Addr) (int, error) {
 func (c *Conn) WriteToAddrPort(b []byte, to netip.AddrPort) error {
 	to, err := ipv4(to)
 	switch {
+	case c.frames:
+		return NotUDP
 	case err != nil:
 		return fmt.Errorf("socket: send to %w", err)
 	case to != netip.AddrPort{} && (!to.IsValid() || to.Addr().IsUnspecified()):

@@ -18,18 +18,26 @@ const MaxPacket = 1500
 //oob:stage oob
 func (s Socket) ComposeFrame(m *Message) Status {
 	q := s.get()
-	i := q.device - 1
-	if q.kind < raw || i >= MaxPorts {
-		return Closed
+	status := q.composeFrame(m)
+	if status != OK {
+		q.count[FailedSend]++
 	}
+	return status
+}
+
+//oob:stage oob
+func (q *sock) composeFrame(m *Message) Status {
+	if q.kind < raw {
+		return q.notRaw()
+	}
+	i := (q.device - 1) % tablePorts // it has one
 	p := &ports[i]
-	if p.up == 0 {
+	if p.up == down {
 		return Down
 	}
 	slot, ok := p.pool.Get()
 	if !ok {
 		p.pool.NoneToSend()
-		q.count[FailedSend]++
 		return NoBuffer
 	}
 	m.packet = 0
@@ -56,7 +64,10 @@ func (s Socket) ComposeFrame(m *Message) Status {
 func (s Socket) SendFrame(m *Message, n uint32) Status {
 	q := s.get()
 	p := &ports[m.port%(2*tablePorts)]
-	if p.up == down {
+	switch {
+	case q.kind < raw:
+		return m.failed(q, q.notRaw())
+	case p.up == down:
 		return m.failed(q, Down)
 	}
 	n, status := p.dress(m, q.pcp, n)
@@ -85,6 +96,17 @@ func (s Socket) SendFrame(m *Message, n uint32) Status {
 	p.tally.sent++
 	p.tally.txBytes += n
 	return OK
+}
+
+// notRaw says why a socket that is no raw one sends no frame.
+//
+//oob:stage oob
+//go:noinline
+func (q *sock) notRaw() Status {
+	if q.kind == closed {
+		return Closed
+	}
+	return NotRaw
 }
 
 // dress makes the n bytes of m a frame as it goes out by p, where frames begin in their slot, and returns how many bytes it has then.

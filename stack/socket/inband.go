@@ -230,7 +230,7 @@ func (s Socket) close() error {
 	q := &socks[s%Max]
 	switch q.kind {
 	case closed:
-		return fmt.Errorf("socket: close: %w", ErrOption)
+		return fmt.Errorf("socket: close: %w", Closed)
 	case udp:
 		unlink(uint32(s % Max))
 	case raw:

@@ -94,7 +94,10 @@ func (m *Message) lay(n uint32) {
 //oob:stage oob
 func (s Socket) SendLong(m *Message, n uint32) Status {
 	q := s.get()
-	if m.port < inParts {
+	switch {
+	case q.kind != udp:
+		return m.alien(q)
+	case m.port < inParts:
 		return m.send(q, n)
 	}
 	return m.sendParts(q, n)
@@ -109,8 +112,11 @@ func (s Socket) ReplyLong(m *Message, n uint32) Status {
 	if m.port < inParts {
 		return s.Reply(m, n)
 	}
-	if q.kind != udp || reassembly.Begin(m.slot) != 0 {
-		return m.failed(q, Closed)
+	if q.kind != udp {
+		return m.alien(q)
+	}
+	if reassembly.Begin(m.slot) != 0 {
+		return m.failed(q, Invalid)
 	}
 	if q.whole != 0 && n > MaxPayload {
 		return m.failed(q, TooLong)

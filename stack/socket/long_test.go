@@ -263,9 +263,9 @@ func TestReplyLong(t *testing.T) {
 	}{
 		{"more than came", func(m *socket.Message) socket.Status { return s.ReplyLong(m, 8193) }, socket.TooLong},
 		{"far more", func(m *socket.Message) socket.Status { return s.ReplyLong(m, ^uint32(0)) }, socket.TooLong},
-		{"behind Next", func(m *socket.Message) socket.Status { m.Next(); return s.ReplyLong(m, 100) }, socket.Closed},
+		{"behind Next", func(m *socket.Message) socket.Status { m.Next(); return s.ReplyLong(m, 100) }, socket.Invalid},
 		{"by Send", func(m *socket.Message) socket.Status { return s.Send(m, 100) }, socket.TooLong},
-		{"by SendFrame", func(m *socket.Message) socket.Status { return s.SendFrame(m, 100) }, socket.Down},
+		{"by SendFrame", func(m *socket.Message) socket.Status { return s.SendFrame(m, 100) }, socket.NotRaw},
 	} {
 		b.bring(f.say(b.site.VFrom(), 5000, make([]byte, 8192))...)
 		m, _ := s.Receive()

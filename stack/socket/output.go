@@ -22,7 +22,7 @@ func (s Socket) Compose(m *Message, peer, peerPort uint32) Status {
 //oob:stage oob
 func (q *sock) compose(m *Message, peer, peerPort uint32) Status {
 	if q.kind != udp {
-		return Closed
+		return q.notUDP()
 	}
 	if peer == 0 {
 		peer, peerPort = q.peer, q.peerPort
@@ -134,7 +134,13 @@ func (p *port) ethernet(addr uintptr, mac0, mac4, pcp uint32) uintptr {
 // when it returns an error, which is counted.
 //
 //oob:stage oob
-func (s Socket) Send(m *Message, n uint32) Status { return m.send(s.get(), n) }
+func (s Socket) Send(m *Message, n uint32) Status {
+	q := s.get()
+	if q.kind != udp {
+		return m.alien(q)
+	}
+	return m.send(q, n)
+}
 
 // send finishes the headers of a datagram of q's with n bytes of payload, hands it over, and counts.
 //
@@ -187,6 +193,23 @@ func (m *Message) send(q *sock, n uint32) Status {
 // dontFragment is the flag in IPv4.Frag: what is sent here fits everywhere on the port's network.
 const dontFragment = 0x40 << 16
 
+// notUDP says why a socket that is none for UDP does nothing.
+//
+//oob:stage any
+//go:noinline
+func (q *sock) notUDP() Status {
+	if q.kind == closed {
+		return Closed
+	}
+	return NotUDP
+}
+
+// alien gives a message back that a socket which is none for UDP was to send as a datagram.
+//
+//oob:stage oob
+//go:noinline
+func (m *Message) alien(q *sock) Status { return m.failed(q, q.notUDP()) }
+
 // failed gives a message back that was not sent, and counts it.
 //
 //oob:stage oob
@@ -206,10 +229,10 @@ func (s Socket) Reply(m *Message, n uint32) Status {
 	q := s.get()
 	if q.kind != udp || m.packet < wire.EthernetLen {
 		if q.kind != udp {
-			return m.failed(q, Closed)
+			return m.alien(q)
 		}
 		if !m.reduce() {
-			return m.failed(q, Closed)
+			return m.failed(q, Invalid)
 		}
 	}
 	addr := memory.Frame(m.slot)

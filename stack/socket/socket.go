@@ -64,10 +64,12 @@ const (
 	TooLong            // the payload does not fit: into a frame, or at all
 	Down               // the port's device is not driven by the oob stage
 	Busy               // the device has no room to send: try again
-	Closed             // the socket is not open, or of another kind
+	Closed             // the socket is not open
 	Unstamped          // the socket has no timestamps of that kind: Options.Timestamps
-	Invalid            // the frame is shorter than its header, or from a group
+	Invalid            // the message has no header to be sent with: a frame is shorter, or from a group; of a datagram the first part has gone
 	WrongTag           // the frame has a tag that is not its port's, or the port's where the stage writes it
+	NotUDP             // the call is for UDP sockets: this one is raw
+	NotRaw             // the call is for raw sockets: this one is for UDP
 	NumStatuses
 )
 
@@ -75,7 +77,8 @@ const (
 var statusText = [NumStatuses]string{
 	"ok", "nothing has come", "no buffer", "no route through an oob port", "the neighbour is not solicited", "no destination",
 	"message too long", "the port is down", "the device is busy", "the socket is closed",
-	"timestamps are not enabled on the socket", "the frame has no valid header", "the frame's tag is not its port's, or is the stage's to write",
+	"timestamps are not enabled on the socket", "the message has no valid header", "the frame's tag is not its port's, or is the stage's to write",
+	"not a UDP socket", "not a raw socket",
 }
 
 // The kinds of socket.

@@ -54,7 +54,10 @@ func (s Socket) WritableLong(peer, peerPort, n uint32) Status {
 		return status
 	}
 	q := s.get()
-	if q.kind != udp || n > MaxDatagram || q.whole != 0 {
+	if q.kind != udp {
+		return NotUDP
+	}
+	if n > MaxDatagram || q.whole != 0 {
 		return TooLong
 	}
 	if status != OK {
