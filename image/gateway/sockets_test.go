@@ -17,6 +17,7 @@ const (
 	socktestPort = 7008
 	taskEcho     = 7009
 	connEcho     = 7010
+	groupEcho    = 7011
 )
 
 // fragments returns the frames of a datagram from the peer on the VLAN, cut for an MTU.

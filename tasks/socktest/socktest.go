@@ -25,7 +25,11 @@ const (
 	Port       = 7008 // answered with size and sum
 	EchoPort   = 7009 // sent back by the task, the last byte one more
 	InbandPort = 7010 // sent back by a goroutine
+	GroupPort  = 7011 // the same, of what is sent to Group
 )
+
+// Group is a group that VLAN 42 is a member of.
+var Group = netip.AddrFrom4([4]byte{239, 1, 2, 3})
 
 // Bounds of a datagram: its parts, and the words of one.
 const (
@@ -72,6 +76,11 @@ func Open(id uint32) (err error) {
 		return err
 	}
 	go echo(c)
+	g, err := socket.ListenPacket(socket.Options{Local: netip.AddrPortFrom(Group, GroupPort), Device: &vlan})
+	if err != nil {
+		return err
+	}
+	go echo(g)
 	return nil
 }
 
