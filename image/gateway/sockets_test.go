@@ -93,6 +93,31 @@ func (r *rig) whole() (data []byte, parts int, err error) {
 	return udp[8:], len(got), nil
 }
 
+// answeredFrame checks that a goroutine sends a frame with n bytes of payload back to who sent it, with the priority that its socket has.
+func (r *rig) answeredFrame(t *testing.T, n int) {
+	t.Helper()
+	h := r.header(vlanTag)
+	data := wiretest.Payload(n, 9)
+	back := *h
+	back.Dst, back.Src, back.Tags = h.Src, h.Dst, []wire.VLAN{{VID: vlanTag[0].VID, PCP: 5}}
+	want := append(wire.AppendEthernet(nil, &back, 0x88b6), data...)
+	if err := r.rt.Send(append(wire.AppendEthernet(nil, h, 0x88b6), data...)); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		b, err := r.rt.Receive(replyLimit)
+		if err != nil {
+			t.Fatalf("no answer to a frame: %v", err)
+		}
+		if len(b) >= 18 && binary.BigEndian.Uint16(b[16:]) == 0x88b6 {
+			if !bytes.Equal(b, want) {
+				t.Errorf("a frame came back as %x, want %x", b, want)
+			}
+			return
+		}
+	}
+}
+
 // A datagram in fragments reaches the task whole, also when they come in another order; the task gets a copy of each frame of the VLAN
 // as it came, of what the stack answers itself, too, and none of others.
 func TestSocketsInOob(t *testing.T) { inModes(t, testSocketsInOob) }
@@ -188,6 +213,7 @@ func testSocketsInOob(t *testing.T, m mode) {
 			t.Errorf("%s: came back as %d bytes in %d fragments, or others", c.name, len(got), parts)
 		}
 	}
+	r.answeredFrame(t, m.mtu())
 	page, err := r.get("/metrics")
 	if err != nil {
 		t.Fatal(err)

@@ -16,14 +16,14 @@ import (
 	"mortise/stack/task"
 )
 
-// Conn is a UDP socket of the oob stage that goroutines use: a net.PacketConn. What it receives was taken, and what it sends is
+// Conn is a socket of the oob stage that goroutines use: a net.PacketConn, for UDP (ListenPacket) or for frames (ListenFrames). What it receives was taken, and what it sends is
 // sent, in the oob stage; between the two worlds lies the socket's queue, and an in-band side that does not read loses what
 // exceeds it. To send needs a route and a solicited neighbour: else the error is a Status, at once. Without a deadline to write,
 // so is the want of room; with one, WriteTo waits for room that long.
 type Conn struct {
 	s      Socket
-	frames bool // it is a raw socket's
-	local  netip.AddrPort
+	local  net.Addr // a *net.UDPAddr, or of a raw socket a *FrameAddr
+	frames bool     // it is a raw socket's
 	reader sync.Mutex
 	notify chan struct{}
 	done   chan struct{}
@@ -79,26 +79,11 @@ func ListenPacket(o Options) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return newConn(s, o.Local), nil
+	return newConn(s, net.UDPAddrFromAddrPort(o.Local), false), nil
 }
 
-// ListenFrames opens a raw socket for goroutines: OpenRaw with its Task set to none. What ReadMessage gets are whole frames; nothing is
-// sent by it.
-//
-//oob:stage inband
-func ListenFrames(etherType uint16, o Options) (*Conn, error) {
-	o.Task = task.NoTask
-	s, err := OpenRaw(etherType, o)
-	if err != nil {
-		return nil, err
-	}
-	c := newConn(s, netip.AddrPort{})
-	c.frames = true
-	return c, nil
-}
-
-func newConn(s Socket, local netip.AddrPort) *Conn {
-	c := &Conn{s: s, local: local, notify: make(chan struct{}, 1), done: make(chan struct{})}
+func newConn(s Socket, local net.Addr, frames bool) *Conn {
+	c := &Conn{s: s, local: local, frames: frames, notify: make(chan struct{}, 1), done: make(chan struct{})}
 	c.later = time.AfterFunc(giveAfter, c.giveBack)
 	c.later.Stop()
 	conns.Lock()
@@ -143,11 +128,14 @@ func (c *Conn) wake() {
 }
 
 // ReadFrom waits for a datagram and copies its payload into b: what does not fit is lost, as with the other PacketConns. The
-// address is a *net.UDPAddr.
+// address is a *net.UDPAddr. Of frames it is the socket's own: who sent one stands in it.
 func (c *Conn) ReadFrom(b []byte) (int, net.Addr, error) {
 	n, from, err := c.ReadFromAddrPort(b)
 	if err != nil {
-		return 0, nil, &net.OpError{Op: "read", Net: "udp", Source: c.LocalAddr(), Err: err}
+		return 0, nil, &net.OpError{Op: "read", Net: c.local.Network(), Source: c.local, Err: err}
+	}
+	if c.frames {
+		return n, c.local, nil
 	}
 	return n, net.UDPAddrFromAddrPort(from), nil
 }
@@ -162,8 +150,8 @@ func (c *Conn) ReadFromAddrPort(b []byte) (n int, from netip.AddrPort, err error
 type Datagram struct {
 	N     int            // bytes copied
 	Whole int            // bytes that it had: more than N if there was no room for all
-	From  netip.AddrPort // who sent it
-	Local netip.Addr     // the address that it was sent to: one of ours, a group's, or a broadcast
+	From  netip.AddrPort // who sent it; of a frame: nothing
+	Local netip.Addr     // the address that it was sent to: one of ours, a group's, or a broadcast; of a frame: nothing
 	Times Times          // all 0 unless the socket has StampReceived
 	// Queued is when it came into the queue: the low word of task.Time.
 	Queued uint32
@@ -199,8 +187,10 @@ func (c *Conn) take(b []byte) (r Datagram, ok bool) {
 		return r, false
 	}
 	m := q.queue[head%QueueSize]
-	r.Whole, r.Local, r.Queued = int(m.Whole()), neigh.Addr(m.Local), m.Queued
-	r.From = netip.AddrPortFrom(neigh.Addr(m.Peer), uint16(m.PeerPort))
+	r.Whole, r.Queued = int(m.Whole()), m.Queued
+	if !c.frames {
+		r.From, r.Local = netip.AddrPortFrom(neigh.Addr(m.Peer), uint16(m.PeerPort)), neigh.Addr(m.Local)
+	}
 	m.Delivered = task.Now()
 	r.Times, _ = m.times(q.stamps)
 	r.N = m.copy(b)
@@ -285,14 +275,14 @@ func (c *Conn) wait(d *deadline, notice <-chan struct{}) error {
 func (c *Conn) WriteTo(b []byte, to net.Addr) (int, error) {
 	u, ok := to.(*net.UDPAddr)
 	if !ok && !c.frames {
-		return 0, &net.OpError{Op: "write", Net: "udp", Source: c.LocalAddr(), Addr: to, Err: errors.New("not a UDP address")}
+		return 0, &net.OpError{Op: "write", Net: c.local.Network(), Source: c.local, Addr: to, Err: errors.New("not a UDP address")}
 	}
 	err := error(NoPeer) // an address without one is not the zero address
 	if c.frames || u.AddrPort().IsValid() {
 		err = c.WriteToAddrPort(b, u.AddrPort())
 	}
 	if err != nil {
-		return 0, &net.OpError{Op: "write", Net: "udp", Source: c.LocalAddr(), Addr: to, Err: err}
+		return 0, &net.OpError{Op: "write", Net: c.local.Network(), Source: c.local, Addr: to, Err: err}
 	}
 	return len(b), nil
 }
@@ -308,11 +298,16 @@ func (c *Conn) WriteToAddrPort(b []byte, to netip.AddrPort) error {
 	case to != netip.AddrPort{} && (!to.IsValid() || to.Addr().IsUnspecified()):
 		return NoPeer
 	}
+	return c.untilRoom(func() error { return c.send(b, to) })
+}
+
+// untilRoom sends, again and again while there is no room, up to the deadline to write.
+func (c *Conn) untilRoom(send func() error) error {
 	for {
 		if d, _ := c.write.get(); !d.IsZero() && !time.Now().Before(d) {
 			return os.ErrDeadlineExceeded
 		}
-		err = c.send(b, to)
+		err := send()
 		if err != NoBuffer && err != Busy {
 			return err
 		}
@@ -347,11 +342,7 @@ func (c *Conn) send(b []byte, to netip.AddrPort) error {
 	if len(b) > MaxPayload {
 		return c.sendLong(b, to)
 	}
-	compose := request{op: opCompose, sock: uint32(c.s), peer: neigh.Wire(to.Addr().Unmap()), peerPort: uint32(to.Port())}
-	r := ask(compose)
-	if r.status == NoBuffer && c.give() {
-		r = ask(compose)
-	}
+	r := c.compose(request{op: opCompose, sock: uint32(c.s), peer: neigh.Wire(to.Addr().Unmap()), peerPort: uint32(to.Port())})
 	if r.status != OK {
 		return r.status
 	}
@@ -362,6 +353,15 @@ func (c *Conn) send(b []byte, to netip.AddrPort) error {
 	}
 	Deliver() // a goroutine's, by the loopback port: this kick woke nobody
 	return nil
+}
+
+// compose has the oob stage give a buffer, of those that are to be given back if there is no other.
+func (c *Conn) compose(r request) request {
+	got := ask(r)
+	if got.status == NoBuffer && c.give() {
+		got = ask(r)
+	}
+	return got
 }
 
 // ReadDeparture waits until a message that was sent has left, and tells of it: up to the deadline to read. The error is Unstamped if the socket
@@ -413,8 +413,8 @@ func (c *Conn) Close() error {
 	return err
 }
 
-// LocalAddr returns the address that the socket is bound to.
-func (c *Conn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.local) }
+// LocalAddr returns the address that the socket is bound to: a *net.UDPAddr, or of a raw socket a *FrameAddr.
+func (c *Conn) LocalAddr() net.Addr { return c.local }
 
 // SetDeadline is SetReadDeadline and SetWriteDeadline.
 func (c *Conn) SetDeadline(t time.Time) error {

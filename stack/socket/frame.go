@@ -161,5 +161,5 @@ func (p *port) judge(e *wire.Ethernet, n uint32) Status {
 
 // isTag reports whether an EtherType in wire order is a VLAN tag's.
 //
-//oob:stage oob
+//oob:stage any
 func isTag(typ uint32) bool { return typ == wire.TypeCTag || typ == wire.TypeSTag }

@@ -20,17 +20,19 @@ type request struct {
 
 // The operations.
 const (
-	opNone    = iota
-	opFlush   // give the messages of port in the queue of sock back
-	opCompose // sock.Compose(message, peer, peerPort)
-	opSend    // sock.Send(message, n)
-	opRelease // message.Release
-	opExpire  // give up what came in fragments on port and is not complete
-	opLeft    // sock.Departed(departure)
-	opLong    // sock.ComposeLong(message, peer, peerPort, n) but for lay; n is an identification then
-	opLoop    // send n bytes of message, in parts, by the loopback port
-	opGive    // sock gives back what was read, giveMost messages of it
-	opSubmit  // send the next parts of message, finished; n is how many are left then, port 1 if it has begun
+	opNone      = iota
+	opFlush     // give the messages of port in the queue of sock back
+	opCompose   // sock.Compose(message, peer, peerPort)
+	opSend      // sock.Send(message, n)
+	opRelease   // message.Release
+	opExpire    // give up what came in fragments on port and is not complete
+	opLeft      // sock.Departed(departure)
+	opLong      // sock.ComposeLong(message, peer, peerPort, n) but for lay; n is an identification then
+	opLoop      // send n bytes of message, in parts, by the loopback port
+	opGive      // sock gives back what was read, giveMost messages of it
+	opSubmit    // send the next parts of message, finished; n is how many are left then, port 1 if it has begun
+	opFrame     // sock.ComposeFrame(message)
+	opSendFrame // sock.SendFrame(message, n)
 )
 
 var asked request
@@ -70,7 +72,7 @@ func Kicked() {
 	case opLeft:
 		r.status = Socket(r.sock).Departed(&r.departure)
 	default:
-		r.long(op)
+		r.other(op)
 	}
 	mmio.Store(&r.op, opNone)
 }
@@ -103,11 +105,11 @@ func (q *sock) flush(port uint32) {
 	q.tail = kept
 }
 
-// long does what in-band has asked for with a message in parts.
+// other does what in-band has asked for with a frame, or a message in parts.
 //
 //oob:stage oob
 //go:noinline
-func (r *request) long(op uint32) {
+func (r *request) other(op uint32) {
 	m, q := &r.message, Socket(r.sock).get()
 	p := &ports[m.port%tablePorts]
 	switch op {
@@ -131,6 +133,10 @@ func (r *request) long(op uint32) {
 		r.status = p.loop(q, m, header(m.slot), r.n)
 	case opSubmit:
 		r.status = r.submit(q, p, m)
+	case opFrame:
+		r.status = Socket(r.sock).ComposeFrame(m)
+	case opSendFrame:
+		r.status = Socket(r.sock).SendFrame(m, r.n)
 	}
 }
 

@@ -1,8 +1,8 @@
 // Package socktest is an oob task that does with sockets what tests want to see from outside: what comes to a UDP port, in fragments
 // or not, is answered with its size, the sum of its words and, where the device notes them,
 // the times of both; what comes to another goes back whole; a copy of each frame on VLAN 42 goes back under
-// another EtherType. It waits for all of them by a set of stack/poll. Beside it a goroutine echoes by the same kind of socket. It is in a test image
-// only.
+// another EtherType. It waits for all of them by a set of stack/poll. Beside it a goroutine echoes by the same kind of socket, and one sends frames
+// back. It is in a test image only.
 //
 // Stage: Run oob, the rest in-band.
 package socktest
@@ -12,6 +12,7 @@ import (
 	"log"
 	"net"
 	"net/netip"
+	"slices"
 
 	"mortise/stack/neigh"
 	"mortise/stack/poll"
@@ -30,6 +31,9 @@ const (
 
 // Group is a group that VLAN 42 is a member of.
 var Group = netip.AddrFrom4([4]byte{239, 1, 2, 3})
+
+// Answered is the EtherType, one for local experiments, of frames on that VLAN that a goroutine sends back to who sent them, with another priority.
+const Answered = 0x88b6
 
 // Bounds of a datagram: its parts, and the words of one.
 const (
@@ -81,6 +85,32 @@ func Open(id uint32) (err error) {
 		return err
 	}
 	go echo(g)
+	return answerFrames()
+}
+
+// answerFrames has a goroutine answer frames.
+func answerFrames() error {
+	port, err := socket.Named("rt0.42")
+	if err != nil {
+		return err
+	}
+	c, err := socket.ListenFrames(Answered, socket.Options{Device: port, PCP: 5})
+	if err != nil {
+		return err
+	}
+	go func() {
+		b := make([]byte, 1522) // the longest frame with two tags
+		for {
+			r, err := c.ReadMessage(b)
+			if err != nil {
+				return // closed
+			}
+			answer := slices.Concat(b[6:12], b[:6], b[16:r.N]) // to who sent it, without the tag: the stage writes the port's
+			if err := c.WriteFrame(answer); err != nil {
+				log.Print(c.LocalAddr(), ": ", err) // rt0.42, EtherType 0x88b6: …
+			}
+		}
+	}()
 	return nil
 }
 
