@@ -173,3 +173,53 @@ func TestBindAhead(t *testing.T) {
 		socket.SetAddresses(nil)
 	}
 }
+
+// A socket that is connected anew has its old peer until it has the new one, for what it sends and for what it takes: never a part of one, or none.
+func TestConnectAnew(t *testing.T) {
+	b := newBench(t)
+	s := b.open(socket.Options{Local: local(anywhere, 5000)})
+	old, next := netip.AddrPortFrom(b.peer, 40000), netip.AddrPortFrom(b.peer.Next(), 40001)
+	for _, peer := range []netip.AddrPort{old, next} {
+		b.ok(neigh.Set(untagged, peer.Addr(), b.site.PeerMAC, false))
+	}
+	// check checks whom the socket sends to and takes datagrams from, as tasks and the companion core find it now.
+	check := func(when string, peer netip.AddrPort) {
+		t.Helper()
+		var m socket.Message
+		status, want := s.Compose(&m, 0, 0), socket.OK
+		if !peer.IsValid() {
+			want = socket.NoPeer
+		}
+		if status != want || status == socket.OK && (m.Peer != neigh.Wire(peer.Addr()) || m.PeerPort != uint32(peer.Port())) {
+			t.Errorf("%s: a message to %v, %d: %v", when, neigh.Addr(m.Peer), m.PeerPort, status)
+		}
+		if status == socket.OK {
+			m.Release()
+		}
+		for _, from := range []netip.AddrPort{
+			old, next, netip.AddrPortFrom(old.Addr(), next.Port()), netip.AddrPortFrom(next.Addr(), old.Port()),
+			netip.AddrPortFrom(old.Addr(), 0), netip.AddrPortFrom(next.Addr(), 0),
+		} {
+			h := b.site.From()
+			h.SrcIP = from.Addr().As4()
+			b.arrive(h, from.Port(), 5000, []byte("hello"))
+			if got := len(received(s)); (got == 1) != (from == peer || !peer.IsValid()) {
+				t.Errorf("%s: %d datagrams from %v", when, got, from)
+			}
+		}
+	}
+	now := netip.AddrPort{}
+	for _, peer := range []netip.AddrPort{old, next, old, {}, next, {}} {
+		kicks := 0
+		b.before = func() { kicks++; check("ahead", now) }
+		b.kicked = func() { check("behind", peer) }
+		b.ok(s.Connect(peer))
+		if kicks != 1 {
+			t.Errorf("%d kicks", kicks)
+		}
+		b.before, b.kicked = func() {}, func() {}
+		check("connected", peer)
+		now = peer
+	}
+	b.checkPools(0, 0)
+}

@@ -36,13 +36,14 @@ type bench struct {
 	nic    *enettest.ENET
 	peer   netip.Addr // on the untagged port's network
 	kicked func()     // behind each kick
+	before func()     // ahead of it
 	wait   enettest.Clock
 }
 
 func newBench(t *testing.T) *bench { return newBenchWith(t, enettest.Options{}) }
 
 func newBenchWith(t *testing.T, o enettest.Options) *bench {
-	b := &bench{T: t, site: wiretest.DefaultSite(), kicked: func() {}}
+	b := &bench{T: t, site: wiretest.DefaultSite(), kicked: func() {}, before: func() {}}
 	rings := enettest.NewRings(t, divert.Devices*divert.SlotsPerDevice+5*pool)
 	o.Base = 0x02188000
 	b.nic = enettest.New(t, rings, o)
@@ -65,7 +66,7 @@ func newBenchWith(t *testing.T, o enettest.Options) *bench {
 	d.Ports[1] = oob.PortConfig{VID: b.site.VID, Addr: b.site.VAddr, Prefix: 24}
 	b.ok(oob.Configure(&c, divert.Adopt))
 	socket.Setup(rings.Memory, divert.Devices*divert.SlotsPerDevice, socket.Hooks{
-		Bound: oob.Bind, GiveAfter: time.Hour, Kick: func() { socket.Kicked(); b.kicked() },
+		Bound: oob.Bind, GiveAfter: time.Hour, Kick: func() { b.before(); socket.Kicked(); b.kicked() },
 		Join:    func(_ neigh.Port, group netip.Addr, member bool) error { return b.dev.Join(group, member) },
 		JoinMAC: func(_ neigh.Port, group [6]byte, member bool) error { return b.dev.JoinMAC(group, member) },
 		Consume: oob.Consume,

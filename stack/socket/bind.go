@@ -142,7 +142,8 @@ func unlink(s uint32) {
 	judge(list)
 }
 
-// Connect makes peer the one that the socket sends to, and takes datagrams from; the zero value takes that back.
+// Connect makes peer the one that the socket sends to, and takes datagrams from; the zero value takes that back. It is done in
+// the oob stage, between frames and tasks: none finds a part of a peer, or a socket that is connected anew without one.
 //
 //oob:stage inband
 func (s Socket) Connect(peer netip.AddrPort) error {
@@ -167,9 +168,7 @@ func (s Socket) Connect(peer netip.AddrPort) error {
 		}
 	}
 	mmio.Store(&sole[listOf(uint32(s%Max))], 0)
-	mmio.Store(&q.peerPort, 0) // nobody's, while the two words differ: neither the one before nor anybody else is taken for the peer
-	mmio.Store(&q.peer, neigh.Wire(peer.Addr()))
-	mmio.Store(&q.peerPort, uint32(peer.Port()))
+	ask(request{op: opConnect, sock: uint32(s % Max), peer: neigh.Wire(peer.Addr()), peerPort: uint32(peer.Port())})
 	judge(listOf(uint32(s % Max)))
 	return nil
 }

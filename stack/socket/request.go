@@ -31,6 +31,7 @@ const (
 	opLoop      // send n bytes of message, in parts, by the loopback port
 	opGive      // sock gives back what was read, giveMost messages of it
 	opSubmit    // send the next parts of message, finished; n is how many are left then, port 1 if it has begun
+	opConnect   // sock's peer and peerPort
 	opFrame     // sock.ComposeFrame(message)
 	opSendFrame // sock.SendFrame(message, n)
 )
@@ -105,7 +106,7 @@ func (q *sock) flush(port uint32) {
 	q.tail = kept
 }
 
-// other does what in-band has asked for with a frame, or a message in parts.
+// other does what in-band has asked for with a peer, a frame, or a message in parts.
 //
 //oob:stage oob
 //go:noinline
@@ -133,6 +134,8 @@ func (r *request) other(op uint32) {
 		r.status = p.loop(q, m, header(m.slot), r.n)
 	case opSubmit:
 		r.status = r.submit(q, p, m)
+	case opConnect:
+		q.peer, q.peerPort = r.peer, r.peerPort
 	case opFrame:
 		r.status = Socket(r.sock).ComposeFrame(m)
 	case opSendFrame:
