@@ -108,7 +108,7 @@ type port struct {
 
 	full      atomic.Bool // the front cache had no place for a neighbour once
 	conflicts atomic.Uint64
-	last      atomic.Pointer[Conflict]
+	claims    claims
 }
 
 // none is the place of a port that has never been an oob port.

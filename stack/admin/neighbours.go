@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"mortise/stack/gateway"
@@ -90,8 +92,11 @@ func (a *Admin) Solicit(ctx context.Context, s Solicitation) (n Neighbour, err e
 		return n, err
 	}
 	n = Neighbour{Port: p.name, Address: hop, MAC: macText(mac), Permanent: s.Permanent}
-	if e, ok := neigh.Find(p.id(), hop); ok && e.Permanent && e.MAC != mac {
-		n.MAC, n.Permanent, n.Heard = macText(e.MAC), true, n.MAC
+	if e, ok := neigh.Find(p.id(), hop); ok && e.Permanent {
+		n.Permanent = true
+		if e.MAC != mac {
+			n.MAC, n.Heard = macText(e.MAC), n.MAC
+		}
 	}
 	return n, nil
 }
@@ -171,9 +176,9 @@ func (a *Admin) addVia(t neigh.Table) error {
 	return nil
 }
 
-// Learned is for what in-band learns of a neighbour, or forgets. It takes no lock of this package, and does not wait. followed says that
+// Learned is for what in-band learns of a neighbour, or forgets. It takes no lock of this package under which anything waits. followed says that
 // the front cache has it as in-band has: a permanent entry stays as it is, and that another than it says answers for the address is
-// a conflict. That, and that the cache is full, is an error the first time.
+// a conflict. That is an error the first time for each address, that the cache is full the first time.
 func (a *Admin) Learned(dev int, vid uint16, addr netip.Addr, mac [6]byte, gone bool) (followed bool, err error) {
 	if dev < 0 {
 		return false, nil
@@ -188,13 +193,14 @@ func (a *Admin) Learned(dev int, vid uint16, addr netip.Addr, mac [6]byte, gone 
 	case !p.live.Load():
 		return false, nil
 	}
-	if e, ok := neigh.Find(p.id(), addr); ok && e.Permanent {
+	err = neigh.Set(p.id(), addr, mac, false)
+	if e, ok := neigh.Find(p.id(), addr); ok && e.Permanent { // as it was
 		if e.MAC != mac && p.conflict(addr, mac) == 1 {
 			return false, fmt.Errorf("%s: %v is at %s by a permanent entry, but %s says that it is its address", p.name, addr, macText(e.MAC), macText(mac))
 		}
 		return false, nil
 	}
-	if err := neigh.Set(p.id(), addr, mac, false); err != nil {
+	if err != nil {
 		if errors.Is(err, neigh.ErrFull) && p.full.Swap(true) {
 			err = nil
 		}
@@ -225,7 +231,11 @@ func (a *Admin) SetNeighbour(name string, addr netip.Addr, mac [6]byte) error {
 	if why := gateway.CheckAddress(netip.PrefixFrom(addr, p.address.Bits())); why != "" {
 		return fmt.Errorf("%s: neighbour %v: %w: %s", name, addr, ErrInvalid, why)
 	}
-	return p.enter(addr, mac, true)
+	if err := p.enter(addr, mac, true); err != nil {
+		return err
+	}
+	a.forget(p, addr) // whoever is still heard there speaks anew
+	return nil
 }
 
 // RemoveNeighbour takes a neighbour out of a port's front cache, a permanent one, too; of a port that is off, one that would be there when the
@@ -258,10 +268,10 @@ func (a *Admin) forget(p *port, addr netip.Addr) {
 func (a *Admin) Flush() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	list := neigh.List()
-	n := neigh.Flush() + len(a.via)
-	for _, e := range list {
-		if p := a.byID(e.Port); p != nil && !e.Permanent {
+	gone := neigh.Flush()
+	n := len(gone) + len(a.via)
+	for _, e := range gone {
+		if p := a.byID(e.Port); p != nil {
 			a.forget(p, e.Addr)
 		}
 	}
@@ -324,19 +334,41 @@ func (a *Admin) Conflicted(dev uint32, vid uint16, addr netip.Addr, mac [6]byte)
 }
 
 func (p *port) conflict(addr netip.Addr, mac [6]byte) uint64 {
-	p.last.Store(&Conflict{Port: p.name, Address: addr, MAC: macText(mac)})
-	return p.conflicts.Add(1)
+	p.conflicts.Add(1)
+	return p.claims.add(Conflict{Port: p.name, Address: addr, MAC: macText(mac)})
+}
+
+// claims are the conflicts of a port, by address: its own, and those of permanent entries.
+type claims struct {
+	sync.Mutex
+	of map[netip.Addr]Conflict
+}
+
+// add notes a conflict, and returns how often it has been seen. Beyond as many addresses as there may be neighbours, others are counted only.
+func (c *claims) add(n Conflict) uint64 {
+	c.Lock()
+	defer c.Unlock()
+	n.Seen = c.of[n.Address].Seen + 1
+	if c.of == nil {
+		c.of = map[netip.Addr]Conflict{}
+	}
+	if n.Seen > 1 || len(c.of) <= neigh.Neighbours {
+		c.of[n.Address] = n
+	}
+	return n.Seen
+}
+
+func (c *claims) list() []Conflict {
+	c.Lock()
+	defer c.Unlock()
+	return slices.SortedFunc(maps.Values(c.of), func(a, b Conflict) int { return a.Address.Compare(b.Address) })
 }
 
 // Conflicts returns the address conflicts that there have been.
 func (a *Admin) Conflicts() []Conflict {
 	list := []Conflict{}
 	for _, p := range a.ports() {
-		if c := p.last.Load(); c != nil {
-			seen := *c
-			seen.Seen = p.conflicts.Load()
-			list = append(list, seen)
-		}
+		list = append(list, p.claims.list()...)
 	}
 	return list
 }

@@ -115,12 +115,30 @@ func TestPermanent(t *testing.T) {
 		t.Errorf("another at a permanent neighbour's address: %v", err)
 	}
 	b.learn(0, 42, addr, other, false) // said once
-	want := []admin.Conflict{{Port: "rt0.42", Address: addr, MAC: "02:00:00:00:00:0a", Seen: 2}}
+	b.ok(b.SetNeighbour("rt0.42", addr.Next(), pinned))
+	if _, err := b.Learned(0, 42, addr.Next(), other, false); err == nil {
+		t.Error("another at another permanent neighbour's address: not said")
+	}
+	own := netip.AddrFrom4(b.site.VAddr)
+	if n := b.Conflicted(0, 42, own, other); n != 1 {
+		t.Errorf("the first conflict about the port's own address is number %d", n)
+	}
+	want := []admin.Conflict{
+		{Port: "rt0.42", Address: own, MAC: "02:00:00:00:00:0a", Seen: 1},
+		{Port: "rt0.42", Address: addr, MAC: "02:00:00:00:00:0a", Seen: 2},
+		{Port: "rt0.42", Address: addr.Next(), MAC: "02:00:00:00:00:0a", Seen: 1},
+	}
 	if got := b.Conflicts(); !slices.Equal(got, want) {
 		t.Errorf("conflicts: %v, want %v", got, want)
 	}
-	b.answer = other
+	b.answer = pinned
 	n, err := b.Solicit(context.Background(), admin.Solicitation{Addr: addr})
+	b.ok(err)
+	if want := (admin.Neighbour{Port: "rt0.42", Address: addr, MAC: "02:00:00:00:00:09", Permanent: true}); n != want {
+		t.Errorf("Solicit of who it is = %v, want %v", n, want)
+	}
+	b.answer = other
+	n, err = b.Solicit(context.Background(), admin.Solicitation{Addr: addr})
 	b.ok(err)
 	if want := (admin.Neighbour{Port: "rt0.42", Address: addr, MAC: "02:00:00:00:00:09", Permanent: true, Heard: "02:00:00:00:00:0a"}); n != want {
 		t.Errorf("Solicit = %v, want %v", n, want)
@@ -135,8 +153,8 @@ func TestPermanent(t *testing.T) {
 		t.Errorf("Solicit of a permanent one = %v, and the front cache has %+v", n, e)
 	}
 	b.ok(b.RemoveNeighbour("rt0.42", addr))
-	if got, want := fmt.Sprint(b.forgot), "[0.42 10.0.42.9]"; got != want {
-		t.Errorf("RemoveNeighbour made in-band forget %v, want %v", got, want)
+	if got, want := fmt.Sprint(b.forgot), "[0.42 10.0.42.9 0.42 10.0.42.10 0.42 10.0.42.9]"; got != want {
+		t.Errorf("SetNeighbour and RemoveNeighbour made in-band forget %v, want %v", got, want)
 	}
 }
 

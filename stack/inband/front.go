@@ -42,13 +42,20 @@ func (s *Stack) Solicit(ctx context.Context, device int, vid uint16, addr netip.
 	if !addr.Is4() || !p.address.Masked().Contains(addr) {
 		return mac, fmt.Errorf("solicit %v on %s: not an address of its network %v", addr, p.name, p.address.Masked())
 	}
+	unanswered := func() error {
+		return fmt.Errorf("solicit %v on %s: %w: %w", addr, p.name, ErrNoNeighbour, ctx.Err())
+	}
+	if ctx.Err() != nil {
+		return mac, unanswered()
+	}
 	s.nud.doubt(id, tcpip.AddrFrom4(addr.As4()))
-	for ctx.Err() == nil {
+	for asked := false; !asked || ctx.Err() == nil; asked = true {
 		found := make(chan stack.LinkResolutionResult, 1)
 		switch e := s.net.GetLinkAddress(id, tcpip.AddrFrom4(addr.As4()), tcpip.Address{}, ipv4.ProtocolNumber,
 			func(r stack.LinkResolutionResult) { found <- r }); e.(type) {
 		case nil, *tcpip.ErrWouldBlock:
 		default:
+			s.nud.tellOf(id, tcpip.AddrFrom4(addr.As4()), "", true) // nobody asks any more
 			return mac, fmt.Errorf("solicit %v on %s: %s", addr, p.name, e)
 		}
 		select {
@@ -66,7 +73,7 @@ func (s *Stack) Solicit(ctx context.Context, device int, vid uint16, addr netip.
 		case <-ctx.Done():
 		}
 	}
-	return mac, fmt.Errorf("solicit %v on %s: %w: %w", addr, p.name, ErrNoNeighbour, ctx.Err())
+	return mac, unanswered()
 }
 
 // solicitPause is between two rounds of requests: a choice, a tenth of a round.
@@ -127,6 +134,9 @@ func (n *nud) OnNeighborRemoved(id tcpip.NICID, e stack.NeighborEntry) {
 
 // changed is called with the entry locked.
 func (n *nud) changed(id tcpip.NICID, e stack.NeighborEntry) {
+	if e.State == stack.Delay || e.State == stack.Probe {
+		return // being verified: nothing was heard
+	}
 	if n.tellOf(id, e.Addr, e.LinkAddr, e.State == stack.Unreachable) && e.State == stack.Stale {
 		go n.stack.net.GetLinkAddress(id, e.Addr, tcpip.Address{}, ipv4.ProtocolNumber, nil)
 	}

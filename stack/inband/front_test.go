@@ -98,6 +98,20 @@ func TestSolicitAsks(t *testing.T) {
 	}
 }
 
+// Whoever has no time to ask leaves what is known as it is, and verified.
+func TestSolicitTooLate(t *testing.T) {
+	s, l, f := followed(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Solicit(ctx, 0, 42, front); !errors.Is(err, inband.ErrNoNeighbour) || l.count(isARP(1)) != 0 {
+		t.Errorf("Solicit = %v after %d requests", err, l.count(isARP(1)))
+	}
+	if !f.is(peerMAC, false) {
+		t.Errorf("after it: %+v", f.last)
+	}
+	wait(t, "its end", func() bool { return f.is(gateway.MAC{}, true) })
+}
+
 // A neighbour that is followed is verified although in-band has nothing to send to it, and is gone when it does not answer. Another is
 // not.
 func TestVerified(t *testing.T) {

@@ -106,21 +106,23 @@ func Forget(port Port, addr netip.Addr) {
 //
 //oob:stage inband
 func Purge(port Port, all bool) (removed int) {
-	return purge(func(n *neighbour) bool { return n.port == port && (all || n.flags&permanent == 0) })
+	return len(purge(func(n *neighbour) bool { return n.port == port && (all || n.flags&permanent == 0) }))
 }
 
-// Flush takes out all that is not permanent.
+// Flush takes out all that is not permanent, and returns it.
 //
 //oob:stage inband
-func Flush() (removed int) { return purge(func(n *neighbour) bool { return n.flags&permanent == 0 }) }
+func Flush() (removed []Entry) {
+	return purge(func(n *neighbour) bool { return n.flags&permanent == 0 })
+}
 
-func purge(which func(n *neighbour) bool) (removed int) {
+func purge(which func(n *neighbour) bool) (removed []Entry) {
 	mu.Lock()
 	defer mu.Unlock()
 	for i := range neighbours {
 		if n := &neighbours[i]; n.addr != 0 && which(n) {
+			removed = append(removed, n.entry())
 			n.addr = 0
-			removed++
 		}
 	}
 	return removed

@@ -86,11 +86,11 @@ func origin(addr uint32) uint32 {
 	return addr
 }
 
-// origins takes an origin that is a broadcast by now, for a port has come, back.
+// origins finds the origins anew: what an address is changes as ports come and go.
 func origins() {
 	for i := range socks {
-		if q := &socks[i]; q.kind == udp && origin(q.addr) == 0 {
-			mmio.Store(&q.from, 0)
+		if q := &socks[i]; q.kind == udp {
+			mmio.Store(&q.from, origin(q.addr))
 		}
 	}
 }
